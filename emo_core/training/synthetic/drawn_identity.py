@@ -1,0 +1,325 @@
+"""Who a drawn portrait shows: every choice of form, colour and style, drawn from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .drawn_geometry import HeadShape, Placement
+from .drawn_sketch import Colour, mix
+
+MOUTH_INTERIOR: Colour = (88, 6, 34)
+"""Dark maroon that no skin, hair, lip or cloth comes near, so that an instrument can find an open mouth."""
+
+HUMAN_SKINS: tuple[Colour, ...] = (
+    (255, 228, 206),
+    (250, 214, 186),
+    (240, 196, 160),
+    (228, 176, 136),
+    (210, 152, 112),
+    (188, 128, 90),
+    (160, 104, 70),
+    (132, 84, 56),
+    (106, 68, 48),
+)
+FANCY_SKINS: tuple[Colour, ...] = (
+    (150, 205, 140),
+    (130, 190, 225),
+    (185, 160, 225),
+    (240, 175, 205),
+    (175, 185, 190),
+    (245, 215, 110),
+    (120, 205, 190),
+)
+NATURAL_HAIRS: tuple[Colour, ...] = (
+    (28, 26, 28),
+    (48, 36, 32),
+    (78, 54, 38),
+    (112, 76, 46),
+    (150, 106, 60),
+    (200, 160, 92),
+    (232, 208, 152),
+    (184, 92, 40),
+    (170, 170, 172),
+    (232, 232, 228),
+)
+IRISES: tuple[Colour, ...] = (
+    (70, 44, 26),
+    (116, 78, 40),
+    (60, 104, 150),
+    (70, 130, 84),
+    (110, 120, 130),
+    (40, 60, 96),
+    (150, 110, 50),
+)
+HAIRS = (
+    ("short", 6),
+    ("quiff", 3),
+    ("buzz", 3),
+    ("bangs", 4),
+    ("long", 6),
+    ("bob", 5),
+    ("wavy", 4),
+    ("bun", 4),
+    ("buns", 2),
+    ("ponytail", 4),
+    ("afro", 4),
+    ("curly", 4),
+    ("mohawk", 2),
+    ("bald", 3),
+    ("receding", 2),
+    ("beanie", 2),
+    ("scarf", 3),
+)
+"""Hair styles and how often each is drawn."""
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Places and sizes in head units."""
+
+    apart: float
+    y: float
+    half_width: float
+    half_height: float
+    roundness: float
+    """Exponent of the lids' curve: small is a box, 1 a lens."""
+    tilt: float
+    iris: float
+    """Radius of the iris against the eye's half height."""
+    colour: Colour
+    lid: Colour
+    lashes: bool
+    lash_width: float
+
+
+@dataclass(frozen=True)
+class Mouth:
+    y: float
+    half_width: float
+    upper: float
+    lower: float
+    bow: float
+    colour: Colour
+    tongue: bool
+    teeth: bool
+
+
+@dataclass(frozen=True)
+class Brows:
+    y: float
+    half_width: float
+    thickness: float
+    arch: float
+    tilt: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that stays the same in every frame of a portrait."""
+
+    place: Placement
+    head: HeadShape
+    skin: Colour
+    shade: Colour
+    shading: int
+    """Steps of the shadow on one side of the face: 0 none, 1 a comic's hard edge, 8 soft."""
+    light: float
+    """-1 light from the picture's left, 1 from its right."""
+    ink: Colour | None
+    ink_width: float
+    eyes: Eyes
+    brows: Brows
+    mouth: Mouth
+    nose: str
+    nose_y: float
+    nose_size: float
+    ear_size: float
+    earrings: Colour | None
+    cheeks: str
+    cheek_colour: Colour
+    hair: str
+    hair_colour: Colour
+    hairline: float
+    volume: float
+    parting: float
+    glasses: str
+    glasses_colour: Colour
+    beard: str
+    beard_colour: Colour
+    collar: str
+    cloth: Colour
+    cloth2: Colour
+    pattern: str
+    shoulders: float
+    neck: float
+    background: str
+    background_seed: int
+
+
+def _pick(rng: np.random.Generator, weights: dict[str, float] | tuple[tuple[str, int], ...]) -> str:
+    table = dict(weights)
+    chances = np.array(list(table.values()), dtype=np.float64)
+    return list(table)[rng.choice(len(table), p=chances / chances.sum())]
+
+
+def _vary(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
+    light = rng.normal(0, amount)
+    return tuple(int(np.clip(c + light + rng.normal(0, amount / 2), 22, 255)) for c in colour)
+
+
+def any_colour(rng: np.random.Generator, saturation: float = 0.7, dark: float = 60) -> Colour:
+    """A colour of any hue whose brightest channel exceeds `dark`, away from the mouth's interior."""
+    while True:
+        hue, grey = rng.random(3), rng.random()
+        value = rng.uniform(dark, 250)
+        wash = (hue - hue.min()) / max(float(np.ptp(hue)), 1e-6)
+        level = value * (1 - saturation * grey + saturation * grey * wash)
+        colour = tuple(int(v) for v in level.clip(0, 255))
+        if clear_of_mouth(colour):
+            return colour
+
+
+def clear_of_mouth(colour: Colour, distance: float = 60) -> bool:
+    """Whether a colour differs from the mouth's interior by more than `distance` (Euclidean, of 255)."""
+    return float(np.linalg.norm(np.subtract(colour, MOUTH_INTERIOR))) > distance
+
+
+def _skin(rng: np.random.Generator) -> Colour:
+    if rng.random() < 0.13:
+        return _vary(rng, FANCY_SKINS[rng.integers(len(FANCY_SKINS))], 8)
+    tone = rng.uniform(0, len(HUMAN_SKINS) - 1)
+    low = min(int(tone), len(HUMAN_SKINS) - 2)
+    return _vary(rng, mix(HUMAN_SKINS[low], HUMAN_SKINS[low + 1], tone - low), 4)
+
+
+def _lips(rng: np.random.Generator, skin: Colour) -> Colour:
+    bright = sum(skin) / 3
+    natural = mix(skin, (186, 74, 76) if bright > 110 else (150, 70, 72), rng.uniform(0.45, 0.85))
+    paint = ((206, 44, 56), (222, 92, 120), (196, 96, 70), (150, 66, 120))[rng.integers(4)]
+    colour = _vary(rng, paint if rng.random() < 0.3 else natural, 6)
+    return colour if clear_of_mouth(colour, 75) else mix(colour, (230, 120, 120), 0.5)
+
+
+def _hair_colour(rng: np.random.Generator) -> Colour:
+    if rng.random() < 0.2:
+        return any_colour(rng, 0.9, 110)
+    return _vary(rng, NATURAL_HAIRS[rng.integers(len(NATURAL_HAIRS))], 5)
+
+
+def _eyes(rng: np.random.Generator, head: HeadShape, skin: Colour, feminine: bool) -> Eyes:
+    apart = head.half_width * rng.uniform(0.44, 0.5)
+    width = min(rng.uniform(0.16, 0.22), apart * 0.58)
+    iris = IRISES[rng.integers(len(IRISES))] if rng.random() < 0.85 else any_colour(rng, 1.0, 120)
+    makeup = any_colour(rng, 0.6, 90) if feminine and rng.random() < 0.25 else mix(skin, (70, 40, 40), 0.16)
+    return Eyes(
+        apart=apart,
+        y=rng.uniform(-0.02, 0.1),
+        half_width=width,
+        half_height=width * rng.uniform(0.52, 0.98),
+        roundness=rng.uniform(0.5, 0.85),
+        tilt=rng.normal(0, 0.012) - 0.01,
+        iris=rng.uniform(0.68, 0.9),
+        colour=_vary(rng, iris, 6),
+        lid=makeup,
+        lashes=feminine and rng.random() < 0.7,
+        lash_width=rng.uniform(0.025, 0.05),
+    )
+
+
+def _brows(rng: np.random.Generator, eyes: Eyes, hair: Colour, skin: Colour, feminine: bool) -> Brows:
+    colour = mix(hair, (30, 24, 24), 0.35)
+    if np.linalg.norm(np.subtract(colour, skin)) < 70:
+        colour = mix(skin, (30, 20, 20), 0.6)
+    return Brows(
+        y=eyes.y - eyes.half_height - rng.uniform(0.12, 0.17),
+        half_width=eyes.half_width * rng.uniform(0.95, 1.25),
+        thickness=rng.uniform(0.018, 0.035) if feminine else rng.uniform(0.028, 0.058),
+        arch=rng.uniform(0.01, 0.07),
+        tilt=rng.normal(0, 0.02),
+        colour=colour,
+    )
+
+
+def _mouth(rng: np.random.Generator, head: HeadShape, skin: Colour, feminine: bool) -> Mouth:
+    full = rng.uniform(0.045, 0.085) if feminine else rng.uniform(0.025, 0.06)
+    return Mouth(
+        y=rng.uniform(0.55, 0.61),
+        half_width=head.half_width * rng.uniform(0.3, 0.4),
+        upper=full * rng.uniform(0.7, 1.0),
+        lower=full * rng.uniform(0.95, 1.3),
+        bow=rng.uniform(0, 0.45),
+        colour=_lips(rng, skin),
+        tongue=rng.random() < 0.6,
+        teeth=rng.random() < 0.75,
+    )
+
+
+def sample_identity(seed: int) -> Identity:
+    """The identity of a seed; continuous choices make any two seeds differ."""
+    rng = np.random.default_rng(seed)
+    feminine = rng.random() < 0.5
+    head = HeadShape(
+        half_width=rng.uniform(0.7, 0.88),
+        depth=rng.uniform(0.8, 0.95),
+        crown=rng.uniform(2.0, 2.5),
+        jaw=rng.uniform(1.75, 2.2) if feminine else rng.uniform(1.9, 2.9),
+        cheek=rng.uniform(0.0, 0.09),
+    )
+    place = Placement(rng.uniform(0.46, 0.54), rng.uniform(0.43, 0.48), rng.uniform(0.25, 0.325))
+    skin, hair_colour = _skin(rng), _hair_colour(rng)
+    if np.linalg.norm(np.subtract(hair_colour, skin)) < 60:
+        hair_colour = mix(hair_colour, (34, 26, 24), 0.6)
+    eyes = _eyes(rng, head, skin, feminine)
+    hair = _pick(rng, HAIRS)
+    cover = any_colour(rng, 0.8, 90)
+    inked = rng.random()
+    ink = None if inked < 0.5 else (34, 26, 34) if inked < 0.8 else mix(skin, (40, 20, 30), 0.75)
+    beards = {"none": 9, "stubble": 2, "goatee": 1.2, "moustache": 1.5, "full": 2.5, "chinstrap": 0.8}
+    return Identity(
+        place=place,
+        head=head,
+        skin=skin,
+        shade=mix(skin, (60, 24, 60), rng.uniform(0.16, 0.3)),
+        shading=int(rng.choice([0, 1, 8], p=[0.35, 0.25, 0.4])),
+        light=float(rng.choice([-1.0, 1.0])),
+        ink=ink,
+        ink_width=rng.uniform(0.018, 0.045),
+        eyes=eyes,
+        brows=_brows(rng, eyes, hair_colour, skin, feminine),
+        mouth=_mouth(rng, head, skin, feminine),
+        nose=_pick(rng, {"hook": 3, "wedge": 3, "button": 2, "nostrils": 2, "bridge": 2, "bulb": 2}),
+        nose_y=rng.uniform(0.27, 0.34),
+        nose_size=rng.uniform(0.07, 0.13),
+        ear_size=rng.uniform(0.14, 0.22),
+        earrings=any_colour(rng, 0.8, 150) if feminine and rng.random() < 0.45 else None,
+        cheeks=_pick(rng, {"none": 5, "blush": 4, "freckles": 1.5}),
+        cheek_colour=mix(skin, (226, 80, 90), rng.uniform(0.2, 0.42)),
+        hair=hair,
+        hair_colour=cover if hair in ("beanie", "scarf") else hair_colour,
+        hairline=rng.uniform(-0.66, -0.5),
+        volume=rng.uniform(0.0, 1.0),
+        parting=rng.uniform(-0.5, 0.5),
+        glasses=_pick(rng, {"none": 7, "round": 1.5, "square": 1.5, "cat": 1}),
+        glasses_colour=any_colour(rng, 0.8, 40) if rng.random() < 0.5 else (32, 28, 30),
+        beard="none" if feminine else _pick(rng, beards),
+        beard_colour=mix(_hair_tone(hair, hair_colour, skin), skin, rng.uniform(0, 0.15)),
+        collar=_pick(rng, {"crew": 3, "vee": 3, "shirt": 3, "turtle": 2, "hood": 2, "scoop": 2, "jacket": 2}),
+        cloth=any_colour(rng, 0.85, 50),
+        cloth2=any_colour(rng, 0.85, 120),
+        pattern=_pick(rng, {"plain": 6, "stripes": 2, "dots": 1.5}),
+        shoulders=rng.uniform(1.35, 1.85),
+        neck=rng.uniform(0.3, 0.36) if feminine else rng.uniform(0.36, 0.48),
+        background=_pick(
+            rng,
+            {"plain": 3, "gradient": 4, "horizon": 2, "blocks": 2, "circles": 2, "rays": 1, "stripes": 1.5},
+        ),
+        background_seed=int(rng.integers(2**31)),
+    )
+
+
+def _hair_tone(hair: str, colour: Colour, skin: Colour) -> Colour:
+    """Beards take the hair's colour, darkened where they would not show on the skin."""
+    return mix(colour, (30, 24, 22), 0.5) if np.linalg.norm(np.subtract(colour, skin)) < 80 else colour
