@@ -1,0 +1,166 @@
+"""What the face does while it speaks or sings: one seed makes one whole performance.
+
+Everything but blinks, eye and head movement follows from the sound, as the audio-driven part must be
+predictable. Frame i shows the instant (i + 0.5) / fps, the middle of its share of the sound.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from .acoustics import record
+from .espeak import SAMPLE_RATE, Synthesiser
+from .head_motion import LIMITS, drift, random_speed, rotation_speed, walk
+from .prosody import RATE as PROSODY_RATE
+from .prosody import Prosody, measure, smooth_over_gaps
+from .singing import sing_clip
+from .speech import speak_clip
+from .texts import SPLITS, check_split
+from .types import TRACKS, Performance
+from .visemes import RATE as MOUTH_RATE
+from .visemes import mouth_tracks
+
+SINGING_SHARE = 0.15
+"""How many of the clips are sung when it is left open."""
+
+_PAUSE = 0.25  # s: a silence that is long enough for a blink
+_PAUSE_LOUDNESS = 0.08  # of the clip's loud parts
+
+
+def perform(
+    seed: int,
+    seconds: float,
+    fps: float,
+    split: str,
+    singing: bool | None = None,
+    *,
+    speed: float | None = None,
+    synthesiser: Synthesiser | None = None,
+) -> Performance:
+    """One clip of round(seconds * fps) frames; the same arguments give the same clip.
+
+    `speed` asks for a head speed in degrees per frame instead of a random one. Without a `synthesiser`
+    espeak-ng is started for the call. Raises ValueError for an unknown split or a clip below one frame.
+    """
+    check_split(split)
+    count = round(seconds * fps)
+    if count < 1:
+        raise ValueError(f"{seconds} s at {fps} fps is no frame; ask for at least 1 / fps")
+    rng = np.random.default_rng((seed, SPLITS.index(split)))
+    if singing is None:
+        singing = bool(rng.random() < SINGING_SHARE)
+    synthesiser = synthesiser or Synthesiser()
+    length = count / fps
+    make = sing_clip if singing else speak_clip
+    made = make(synthesiser, rng, length, split)
+    utterance = made.utterance if singing else made
+    prosody = measure(utterance.waveform)
+    at = (np.arange(count) + 0.5) / fps
+    track = dict.fromkeys(TRACKS, np.zeros(count))
+    mouth = mouth_tracks(utterance, prosody)
+    for column, name in enumerate(("open", "width", "round")):
+        track[name] = sample(mouth[:, column], MOUTH_RATE, at)
+    track["brow"] = np.clip(sample(brow(prosody), PROSODY_RATE, at) + _wobble(rng, count, fps, 0.02), -1, 1)
+    track["smile"] = sample(smile(prosody), PROSODY_RATE, at)
+    track["blink"] = blinks(rng, prosody, at)
+    asked = random_speed(rng) if speed is None else speed
+    head = _head(rng, prosody, at, fps, asked, singing)
+    track["yaw"], track["pitch"], track["roll"] = head.T
+    track["gaze_x"], track["gaze_y"] = gaze(rng, head, fps).T
+    track["shift_x"], track["shift_y"], track["scale"] = drift(rng, count, fps).T
+    tracks = np.stack([track[name] for name in TRACKS], axis=1).astype(np.float32)
+    return Performance(
+        tracks=tracks,
+        waveform=record(utterance.waveform, rng),
+        sample_rate=SAMPLE_RATE,
+        fps=fps,
+        speed=rotation_speed(head),
+    )
+
+
+def sample(values: np.ndarray, rate: float, at: np.ndarray) -> np.ndarray:
+    """Values [T], measured at (i + 0.5) / rate seconds, at other times [F]."""
+    return np.interp(at, (np.arange(len(values)) + 0.5) / rate, values)
+
+
+def brow(prosody: Prosody) -> np.ndarray:
+    """Brows -1..1 at `PROSODY_RATE`: the voice's pitch against the clip's median, smoothed over 0.1 s."""
+    octaves = prosody.relative_pitch
+    known = octaves[~np.isnan(octaves)]
+    if not known.size:
+        return np.zeros(len(octaves), np.float32)
+    # Lively voices would saturate and flat ones do nothing: half absolute, half relative to the clip.
+    spread = max(0.5 * float(np.std(known)) + 0.09, 0.05)
+    return np.tanh(0.7 * smooth_over_gaps(octaves / spread, 0.08 * PROSODY_RATE))
+
+
+def smile(prosody: Prosody) -> np.ndarray:
+    """Corners of the mouth at `PROSODY_RATE`: up with loud and bright sound, over about a second."""
+    sigma = 0.5 * PROSODY_RATE
+    loud = gaussian_filter1d(prosody.loudness.astype(np.float64), sigma)
+    bright = gaussian_filter1d(np.where(prosody.brightness > 0, prosody.brightness - 1.5, 0.0), sigma)
+    return np.clip(0.05 + 0.7 * loud + 0.15 * bright, -0.2, 0.8)
+
+
+def blinks(rng: np.random.Generator, prosody: Prosody, at: np.ndarray) -> np.ndarray:
+    """Eyelids 0..1 at the frames' times [F]: 10 to 25 blinks a minute, most when a pause begins."""
+    quiet = gaussian_filter1d(prosody.loudness.astype(np.float64), 0.03 * PROSODY_RATE) < _PAUSE_LOUDNESS
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(np.int8), [0]))))
+    pauses = [
+        start / PROSODY_RATE for start, end in edges.reshape(-1, 2) if end - start > _PAUSE * PROSODY_RATE
+    ]
+    times: list[float] = []
+    now, end = rng.uniform(-3.0, 2.0), float(at[-1])
+    while now < end:
+        times.append(now)
+        due = now + 1.6 + rng.gamma(2.0, 1.2)
+        early = [p + 0.12 for p in pauses if now + 1.4 < p + 0.12 < due + 0.8]
+        now = early[0] if early and rng.random() < 0.75 else due
+    lids = np.zeros(len(at))
+    for time in times:
+        centre = at[np.argmin(np.abs(at - time))] if 0 < time < end else time  # a frame shows it fully closed
+        lids = np.maximum(lids, np.interp(at - centre, (-0.09, -0.02, 0.02, 0.13), (0, 1, 1, 0), 0, 0))
+    return lids
+
+
+def gaze(rng: np.random.Generator, head: np.ndarray, fps: float) -> np.ndarray:
+    """Eyes [F, 2]: they hold the camera against the head's turn, with small jumps and slow drift."""
+    count = len(head)
+    targets, now = np.zeros((count, 2)), 0.0
+    while now < count:
+        fixation = rng.exponential(1.2) + 0.4
+        aside = rng.normal(0, (0.12, 0.06)) if rng.random() < 0.6 else np.zeros(2)
+        targets[int(now) :] = aside
+        now += fixation * fps
+    jumps = gaussian_filter1d(targets, max(0.02 * fps, 0.3), axis=0, mode="nearest")
+    counter = head[:, :2] * (-0.5 / LIMITS[0], -0.5 / LIMITS[1])
+    wobble = np.stack([_wobble(rng, count, fps, 0.02) for _ in range(2)], axis=1)
+    return np.clip(jumps + counter + wobble, -1, 1)
+
+
+def _head(
+    rng: np.random.Generator, prosody: Prosody, at: np.ndarray, fps: float, speed: float, singing: bool
+) -> np.ndarray:
+    """Yaw, pitch, roll [F, 3] in degrees: the walk, nods on stressed sounds, sway when singing.
+
+    Nods and sway shrink with slow walks, so that a low speed stays low.
+    """
+    freedom = min(1.0, speed / 0.5)
+    swell = freedom * rng.uniform(3, 6) if singing else 0.0
+    room = np.array(LIMITS) - (swell, 1.5 * freedom, 0.8 * swell)
+    head = walk(rng, len(at), fps, speed, room)
+    stress = gaussian_filter1d(prosody.loudness.astype(np.float64), 0.12 * PROSODY_RATE)
+    slow = gaussian_filter1d(stress, 0.6 * PROSODY_RATE)
+    head[:, 1] -= 3.0 * freedom * sample(stress - slow, PROSODY_RATE, at)
+    if singing:
+        turn = 2 * np.pi * rng.uniform(0.25, 0.45) * at + rng.uniform(0, 2 * np.pi)
+        head[:, 0] += swell * np.sin(turn)
+        head[:, 2] += 0.8 * swell * np.sin(turn + 0.6)
+    return np.clip(head, -np.array(LIMITS), LIMITS)
+
+
+def _wobble(rng: np.random.Generator, count: int, fps: float, size: float) -> np.ndarray:
+    """Slow noise [count] of standard deviation about `size`."""
+    slow = gaussian_filter1d(rng.standard_normal(count), 0.3 * fps, mode="wrap")
+    return size * slow * np.sqrt(2 * np.sqrt(np.pi) * 0.3 * fps)

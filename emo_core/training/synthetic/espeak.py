@@ -1,0 +1,153 @@
+"""espeak-ng as a training voice: text to waveform with the time of every phoneme.
+
+espeak-ng (GPL-3+) is used through its shared library to make training sound; it is not part of this pack.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import resample_poly
+
+SAMPLE_RATE = 16000
+"""Hz of every waveform of the synthetic world."""
+
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback is called inside espeak_Synth
+_PHONEME_EVENTS_IPA = 3  # espeakINITIALIZE_PHONEME_EVENTS | espeakINITIALIZE_PHONEME_IPA
+_UTF8 = 1
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
+_QUIET = 60  # percent: at 100 some variants clip inside espeak-ng
+_EVENT_END, _EVENT_PHONEME = 0, 7
+
+
+class EspeakError(RuntimeError):
+    """espeak-ng is missing or refuses a voice or a text."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How espeak-ng speaks."""
+
+    name: str
+    """espeak-ng's name, language and variant: "en-us+f3"."""
+    rate: int = 165
+    """Words per minute, 80 to 450."""
+    pitch: int = 50
+    """Base pitch, 0 to 100."""
+    range: int = 50
+    """Pitch range, 0 monotone to 100."""
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """One sound of an utterance."""
+
+    symbol: str
+    """IPA; empty for a pause."""
+    start: float
+    """Seconds."""
+    end: float
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A waveform with its phonemes."""
+
+    waveform: np.ndarray
+    """float32 [S] at `SAMPLE_RATE`, within -1..1."""
+    phonemes: tuple[Phoneme, ...]
+    """In order of time; what they leave out is silence."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the waveform."""
+        return len(self.waveform) / SAMPLE_RATE
+
+
+class _Id(ctypes.Union):
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    ]
+
+
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
+
+
+class Synthesiser:
+    """espeak-ng, started. The library's state is one per process: make one, in the process that uses it."""
+
+    def __init__(self) -> None:
+        """Start the library. Raises EspeakError if it is not installed."""
+        try:
+            self._library = ctypes.CDLL(ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1")
+        except OSError as error:
+            raise EspeakError("libespeak-ng.so.1 was not found; install it: apt install espeak-ng") from error
+        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS_IPA)
+        if self._rate <= 0:
+            raise EspeakError(f"espeak_Initialize returned {self._rate}; install espeak-ng-data")
+        self._chunks: list[np.ndarray] = []
+        self._events: list[tuple[int, str]] = []
+        self._callback = _Callback(self._receive)  # kept: the library holds only its address
+
+    def speak(self, text: str, voice: Voice) -> Utterance:
+        """Synthesise `text`. Raises EspeakError for an unknown voice or when nothing was spoken."""
+        library = self._library
+        if library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+            raise EspeakError(f"espeak-ng has no voice {voice.name!r}; list them with: espeak-ng --voices")
+        for parameter, value in (
+            (_RATE, voice.rate),
+            (_VOLUME, _QUIET),
+            (_PITCH, voice.pitch),
+            (_RANGE, voice.range),
+        ):
+            library.espeak_SetParameter(parameter, int(value), 0)
+        self._chunks.clear()
+        self._events.clear()
+        library.espeak_SetSynthCallback(self._callback)
+        data = text.encode()
+        code = library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
+        if code != 0 or not self._chunks:
+            raise EspeakError(f"espeak-ng returned {code} and no sound for {text!r}")
+        return self._utterance()
+
+    def _receive(self, samples, count: int, events) -> int:
+        if samples and count > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        index = 0
+        while events[index].type != _EVENT_END:
+            if events[index].type == _EVENT_PHONEME:
+                symbol = events[index].id.string.decode("utf-8", "ignore")
+                self._events.append((events[index].sample, symbol))
+            index += 1
+        return 0
+
+    def _utterance(self) -> Utterance:
+        raw = np.concatenate(self._chunks)
+        divisor = np.gcd(self._rate, SAMPLE_RATE)
+        waveform = resample_poly(
+            raw.astype(np.float32) / 32768, SAMPLE_RATE // divisor, self._rate // divisor
+        )
+        starts = [sample / self._rate for sample, _ in self._events] + [len(raw) / self._rate]
+        phonemes = (
+            Phoneme(symbol, start, end)
+            for (_, symbol), start, end in zip(self._events, starts, starts[1:], strict=False)
+            if end > start
+        )
+        return Utterance(np.clip(waveform, -1, 1).astype(np.float32), tuple(phonemes))
