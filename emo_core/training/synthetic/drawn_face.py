@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .drawn_geometry import drop_jaw
-from .drawn_identity import MOUTH_INTERIOR, Identity
+from .drawn_identity import Identity
+from .drawn_palette import MOUTH_INTERIOR
 from .drawn_sketch import Colour, Sketch, mix
 from .types import FaceState
 
@@ -111,7 +112,7 @@ def draw_nose(sketch: Sketch, who: Identity) -> None:
     else:
         wide = 1.15 if who.nose == "bulb" else 0.75
         ball = face(wide * s * np.cos(CIRCLE), y - 0.15 * s + 0.75 * s * np.sin(CIRCLE), 0.16)
-        sketch.fill(ball, mix(who.skin, (224, 90, 80), 0.3), ink=True)
+        sketch.fill(ball, mix(who.skin, (214, 80, 70), 0.36))
     sketch.mark("nose", face(np.array([0.0]), np.array([y]), 0.16))
 
 
@@ -139,7 +140,7 @@ def draw_mouth(sketch: Sketch, who: Identity, state: FaceState) -> None:
             edge = np.minimum(upper + min(0.2 * gap, 0.05), lower)
             sketch.fill(face(*_ribbon(0.86 * x, upper + 0.008, edge), lift), WHITE)
         if mouth.tongue and gap > 0.12:
-            back = lower - 0.28 * gap * bulge * np.abs(bulge)
+            back = lower - 0.2 * gap * bulge * np.abs(bulge)
             sketch.fill(face(*_ribbon(0.7 * x, back + 0.02, lower - 0.004), lift), (196, 84, 98))
     else:
         sketch.stroke(face(1.1 * x, middle), line, 0.022)
@@ -194,11 +195,11 @@ def draw_beard(sketch: Sketch, who: Identity, state: FaceState) -> None:
     face, mouth, head = who.head.surface, who.mouth, who.head
     tone = mix(who.beard_colour, who.skin, 0.62) if who.beard == "stubble" else who.beard_colour
     if who.beard in ("full", "stubble", "chinstrap"):
-        turn = np.linspace(1.72, 2 * np.pi - 1.72, 25)
+        turn = np.linspace(1.5, 2 * np.pi - 1.5, 27)
         rim = head.outline(turn, 0.06 if who.beard == "full" else 0.005)
         s = np.linspace(-1, 1, 17)
         inner = mouth.y + (0.26 if who.beard == "chinstrap" else -0.13) - 0.03 * np.cos(3 * np.pi * s)
-        inner = inner + (0.12 - inner) * np.abs(s) ** 5
+        inner = inner + (-0.08 - inner) * np.abs(s) ** 5
         rows = np.concatenate([rim, face(0.93 * head.half_width * s, inner)])
         sketch.fill(drop_jaw(rows, state.open * 0.9), tone, ink=who.beard == "full")
     if who.beard == "goatee":

@@ -34,10 +34,10 @@ class HeadShape:
     cheek: float
     """Extra width at the cheeks, fraction of the half width."""
 
-    def outline(self, turn: np.ndarray, grow: float | np.ndarray = 0.0, z: float | None = None) -> np.ndarray:
+    def outline(self, turn: np.ndarray, grow: float | np.ndarray = 0.0) -> np.ndarray:
         """Silhouette points at angles `turn` [n] (radians from the crown, positive to the picture's right).
 
-        `grow` pushes them outwards by that fraction; `z` replaces the depth of the skin's own silhouette.
+        `grow` pushes them outwards by that fraction.
         """
         sin, cos = np.sin(turn), np.cos(turn)
         power = np.where(cos > 0, 2 / self.crown, 2 / self.jaw)
@@ -45,7 +45,8 @@ class HeadShape:
         x = self.half_width * np.sign(sin) * np.abs(sin) ** power
         x = x * (1 + self.cheek * np.exp(-(((y - 0.3) / 0.3) ** 2))) * (1 + grow)
         low = np.clip(y - 0.1, 0, None) / 0.9
-        depth = 0.42 * low * (1 - 0.6 * np.abs(sin)) if z is None else np.full_like(x, z)
+        # the jaw's edge lies a little before the axis of rotation, the chin well before it
+        depth = 0.12 * ((y + 0.6) / 0.6).clip(0, 1) + 0.32 * low * (1 - 0.6 * np.abs(sin))
         return np.stack([x, y * (1 + grow), depth, np.full_like(x, OUTLINE)], axis=1)
 
     def side(self, y: np.ndarray) -> np.ndarray:
@@ -93,6 +94,9 @@ class Placement:
         solid = kind == SOLID
         turned = np.where(solid, np.cos(yaw), 1.0) * x + np.sin(yaw) * z
         forward = np.cos(yaw) * z - np.where(solid, np.sin(yaw) * x, 0.0)
+        # what would vanish round the side stays on the silhouette: a flat drawing cannot hide it
+        hidden = solid & (z > 0) & (forward < 0)
+        turned = np.where(hidden, np.sign(turned) * np.hypot(x, z), turned)
         raised = np.where(solid, np.cos(pitch), 1.0) * y - np.sin(pitch) * forward
         near = 1 + 0.06 * (forward + np.sin(pitch) * y)  # the weakest perspective that still reads as one
         unit = self.radius * state.scale * near

@@ -34,6 +34,8 @@ class HairStyle:
     """Height at which hair behind the head ends."""
     flare: float = 0.12
     """How far hair behind the head stands out."""
+    hem: float = 7.0
+    """Exponent of its lower edge: 2 round, above it boxy."""
     waves: int = 0
     buns: tuple[tuple[float, float, float], ...] = ()
     """Balls behind the head: x, y and radius."""
@@ -66,10 +68,10 @@ STYLES = {
     "buns": HairStyle(top=0.07, sides=0.03, line="heart", buns=((-0.6, -0.9, 0.27), (0.6, -0.9, 0.27))),
     "ponytail": HairStyle(top=0.08, sides=0.02, line="round", tail=True),
     "afro": HairStyle(
-        top=0.36, sides=0.36, line="round", down=0.1, curls=21, bump=0.025, behind=0.35, flare=0.42
+        top=0.36, sides=0.36, line="round", down=0.1, curls=21, bump=0.025, behind=0.6, flare=0.5, hem=2.0
     ),
     "curly": HairStyle(
-        top=0.2, sides=0.15, line="curls", down=0.15, curls=10, bump=0.06, behind=0.5, flare=0.24
+        top=0.2, sides=0.15, line="curls", down=0.15, curls=10, bump=0.06, behind=0.6, flare=0.24, hem=2.5
     ),
     "mohawk": HairStyle(top=0.02, sides=0.0, line="heart", down=-0.1, crest=True),
     "receding": HairStyle(top=0.03, sides=0.05, line="back", down=0.05),
@@ -85,7 +87,7 @@ def _hairline(who: Identity, style: HairStyle) -> np.ndarray:
     top, edge = who.hairline, np.abs(LINE)
     if style.line == "side":
         part = who.parting
-        sweep = np.where(LINE < part, (LINE - part) / (1 + part), (LINE - part) / (1 - part))
+        sweep = np.where(part > LINE, (LINE - part) / (1 + part), (LINE - part) / (1 - part))
         return top - 0.1 + 0.32 * np.abs(sweep) ** 1.3 + 0.25 * edge**6
     if style.line == "fringe":
         teeth = 0.045 * np.abs(np.sin(3.5 * np.pi * LINE + who.parting))
@@ -111,7 +113,10 @@ def _edge(who: Identity, style: HairStyle, end: float) -> np.ndarray:
     grow = grow + style.lift * up**2 * (0.6 + 0.8 * np.sign(-who.parting) * np.sin(turn)).clip(0)
     if style.curls:
         grow = grow + style.bump * np.abs(np.sin(turn / reach * np.pi * style.curls / 2))
-    return who.head.outline(turn, grow, z=-0.2)
+    grow = grow * (1 - 0.8 * (turn / reach) ** 10)  # the ends turn in
+    edge = who.head.outline(turn, grow)
+    edge[:, 2] -= 0.03 + 0.4 * grow
+    return edge
 
 
 def draw_hair_behind(sketch: Sketch, who: Identity) -> None:
@@ -132,13 +137,10 @@ def draw_hair_behind(sketch: Sketch, who: Identity) -> None:
         wide = who.head.half_width * (1 + style.flare * (0.8 + 0.4 * who.volume))
         turn = np.linspace(-np.pi / 2, np.pi / 2, 17)
         arc = np.stack([wide * np.sin(turn), -0.1 - (0.95 + 0.6 * style.top) * np.cos(turn)], axis=1)
-        low = np.linspace(wide, -wide, 2 * style.waves + 9)
-        hem = (
-            style.behind
-            + 0.05 * np.cos(np.pi * low / wide)
-            + 0.04 * (np.arange(len(low)) % 2) * bool(style.waves)
-        )
-        hang = np.concatenate([arc, np.stack([1.04 * low, hem], axis=1)])
+        low = wide * np.cos(np.linspace(0, np.pi, 2 * style.waves + 17))
+        hem = (style.behind + 0.1) * (1 - np.abs(low / wide) ** style.hem) ** (1 / style.hem) - 0.1
+        hem = hem + 0.04 * (np.arange(len(low)) % 2) * bool(style.waves)
+        hang = np.concatenate([arc, np.stack([low, hem], axis=1)])
         sketch.fill(points(hang[:, 0], hang[:, 1], -0.35, OUTLINE), dark, ink=True)
 
 
@@ -148,8 +150,6 @@ def draw_hair(sketch: Sketch, who: Identity) -> None:
     if not style.cap:
         return
     face, head = who.head.surface, who.head
-    if style.crest:
-        _draw_crest(sketch, who)
     outer = _edge(who, style, style.down)
     heights = _hairline(who, style)
     x = 0.9 * head.half_width * LINE
@@ -162,6 +162,8 @@ def draw_hair(sketch: Sketch, who: Identity) -> None:
     rim = np.concatenate([outer, ends[0], inner[::-1], ends[1]])
     tone = mix(who.hair_colour, who.skin, 0.35) if who.hair in ("buzz", "mohawk") else who.hair_colour
     sketch.fill(rim, tone, ink=True)
+    if style.crest:
+        _draw_crest(sketch, who)
     _draw_accents(sketch, who, style, outer, inner)
 
 

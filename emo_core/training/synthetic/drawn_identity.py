@@ -7,52 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .drawn_geometry import HeadShape, Placement
+from .drawn_palette import IRISES, NATURAL_HAIRS, any_colour, clear_of_mouth, pick, skin_tone, vary
 from .drawn_sketch import Colour, mix
 
-MOUTH_INTERIOR: Colour = (88, 6, 34)
-"""Dark maroon that no skin, hair, lip or cloth comes near, so that an instrument can find an open mouth."""
-
-HUMAN_SKINS: tuple[Colour, ...] = (
-    (255, 228, 206),
-    (250, 214, 186),
-    (240, 196, 160),
-    (228, 176, 136),
-    (210, 152, 112),
-    (188, 128, 90),
-    (160, 104, 70),
-    (132, 84, 56),
-    (106, 68, 48),
-)
-FANCY_SKINS: tuple[Colour, ...] = (
-    (150, 205, 140),
-    (130, 190, 225),
-    (185, 160, 225),
-    (240, 175, 205),
-    (175, 185, 190),
-    (245, 215, 110),
-    (120, 205, 190),
-)
-NATURAL_HAIRS: tuple[Colour, ...] = (
-    (28, 26, 28),
-    (48, 36, 32),
-    (78, 54, 38),
-    (112, 76, 46),
-    (150, 106, 60),
-    (200, 160, 92),
-    (232, 208, 152),
-    (184, 92, 40),
-    (170, 170, 172),
-    (232, 232, 228),
-)
-IRISES: tuple[Colour, ...] = (
-    (70, 44, 26),
-    (116, 78, 40),
-    (60, 104, 150),
-    (70, 130, 84),
-    (110, 120, 130),
-    (40, 60, 96),
-    (150, 110, 50),
-)
 HAIRS = (
     ("short", 6),
     ("quiff", 3),
@@ -159,70 +116,35 @@ class Identity:
     background_seed: int
 
 
-def _pick(rng: np.random.Generator, weights: dict[str, float] | tuple[tuple[str, int], ...]) -> str:
-    table = dict(weights)
-    chances = np.array(list(table.values()), dtype=np.float64)
-    return list(table)[rng.choice(len(table), p=chances / chances.sum())]
-
-
-def _vary(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    light = rng.normal(0, amount)
-    return tuple(int(np.clip(c + light + rng.normal(0, amount / 2), 22, 255)) for c in colour)
-
-
-def any_colour(rng: np.random.Generator, saturation: float = 0.7, dark: float = 60) -> Colour:
-    """A colour of any hue whose brightest channel exceeds `dark`, away from the mouth's interior."""
-    while True:
-        hue, grey = rng.random(3), rng.random()
-        value = rng.uniform(dark, 250)
-        wash = (hue - hue.min()) / max(float(np.ptp(hue)), 1e-6)
-        level = value * (1 - saturation * grey + saturation * grey * wash)
-        colour = tuple(int(v) for v in level.clip(0, 255))
-        if clear_of_mouth(colour):
-            return colour
-
-
-def clear_of_mouth(colour: Colour, distance: float = 60) -> bool:
-    """Whether a colour differs from the mouth's interior by more than `distance` (Euclidean, of 255)."""
-    return float(np.linalg.norm(np.subtract(colour, MOUTH_INTERIOR))) > distance
-
-
-def _skin(rng: np.random.Generator) -> Colour:
-    if rng.random() < 0.13:
-        return _vary(rng, FANCY_SKINS[rng.integers(len(FANCY_SKINS))], 8)
-    tone = rng.uniform(0, len(HUMAN_SKINS) - 1)
-    low = min(int(tone), len(HUMAN_SKINS) - 2)
-    return _vary(rng, mix(HUMAN_SKINS[low], HUMAN_SKINS[low + 1], tone - low), 4)
-
-
 def _lips(rng: np.random.Generator, skin: Colour) -> Colour:
     bright = sum(skin) / 3
     natural = mix(skin, (186, 74, 76) if bright > 110 else (150, 70, 72), rng.uniform(0.45, 0.85))
     paint = ((206, 44, 56), (222, 92, 120), (196, 96, 70), (150, 66, 120))[rng.integers(4)]
-    colour = _vary(rng, paint if rng.random() < 0.3 else natural, 6)
+    colour = vary(rng, paint if rng.random() < 0.3 else natural, 6)
     return colour if clear_of_mouth(colour, 75) else mix(colour, (230, 120, 120), 0.5)
 
 
 def _hair_colour(rng: np.random.Generator) -> Colour:
     if rng.random() < 0.2:
         return any_colour(rng, 0.9, 110)
-    return _vary(rng, NATURAL_HAIRS[rng.integers(len(NATURAL_HAIRS))], 5)
+    return vary(rng, NATURAL_HAIRS[rng.integers(len(NATURAL_HAIRS))], 5)
 
 
 def _eyes(rng: np.random.Generator, head: HeadShape, skin: Colour, feminine: bool) -> Eyes:
-    apart = head.half_width * rng.uniform(0.44, 0.5)
-    width = min(rng.uniform(0.16, 0.22), apart * 0.58)
+    apart = head.half_width * rng.uniform(0.42, 0.48)
+    large = rng.random() < 0.2
+    width = min(rng.uniform(0.2, 0.25) if large else rng.uniform(0.16, 0.21), apart * 0.66)
     iris = IRISES[rng.integers(len(IRISES))] if rng.random() < 0.85 else any_colour(rng, 1.0, 120)
     makeup = any_colour(rng, 0.6, 90) if feminine and rng.random() < 0.25 else mix(skin, (70, 40, 40), 0.16)
     return Eyes(
         apart=apart,
         y=rng.uniform(-0.02, 0.1),
         half_width=width,
-        half_height=width * rng.uniform(0.52, 0.98),
+        half_height=width * (rng.uniform(0.9, 1.15) if large else rng.uniform(0.52, 0.92)),
         roundness=rng.uniform(0.5, 0.85),
         tilt=rng.normal(0, 0.012) - 0.01,
         iris=rng.uniform(0.68, 0.9),
-        colour=_vary(rng, iris, 6),
+        colour=vary(rng, iris, 6),
         lid=makeup,
         lashes=feminine and rng.random() < 0.7,
         lash_width=rng.uniform(0.025, 0.05),
@@ -263,17 +185,17 @@ def sample_identity(seed: int) -> Identity:
     feminine = rng.random() < 0.5
     head = HeadShape(
         half_width=rng.uniform(0.7, 0.88),
-        depth=rng.uniform(0.8, 0.95),
+        depth=rng.uniform(0.62, 0.74),
         crown=rng.uniform(2.0, 2.5),
         jaw=rng.uniform(1.75, 2.2) if feminine else rng.uniform(1.9, 2.9),
         cheek=rng.uniform(0.0, 0.09),
     )
     place = Placement(rng.uniform(0.46, 0.54), rng.uniform(0.43, 0.48), rng.uniform(0.25, 0.325))
-    skin, hair_colour = _skin(rng), _hair_colour(rng)
+    skin, hair_colour = skin_tone(rng), _hair_colour(rng)
     if np.linalg.norm(np.subtract(hair_colour, skin)) < 60:
         hair_colour = mix(hair_colour, (34, 26, 24), 0.6)
     eyes = _eyes(rng, head, skin, feminine)
-    hair = _pick(rng, HAIRS)
+    hair = pick(rng, HAIRS)
     cover = any_colour(rng, 0.8, 90)
     inked = rng.random()
     ink = None if inked < 0.5 else (34, 26, 34) if inked < 0.8 else mix(skin, (40, 20, 30), 0.75)
@@ -290,29 +212,29 @@ def sample_identity(seed: int) -> Identity:
         eyes=eyes,
         brows=_brows(rng, eyes, hair_colour, skin, feminine),
         mouth=_mouth(rng, head, skin, feminine),
-        nose=_pick(rng, {"hook": 3, "wedge": 3, "button": 2, "nostrils": 2, "bridge": 2, "bulb": 2}),
+        nose=pick(rng, {"hook": 3, "wedge": 3, "button": 2, "nostrils": 2, "bridge": 2, "bulb": 2}),
         nose_y=rng.uniform(0.27, 0.34),
         nose_size=rng.uniform(0.07, 0.13),
         ear_size=rng.uniform(0.14, 0.22),
         earrings=any_colour(rng, 0.8, 150) if feminine and rng.random() < 0.45 else None,
-        cheeks=_pick(rng, {"none": 5, "blush": 4, "freckles": 1.5}),
+        cheeks=pick(rng, {"none": 5, "blush": 4, "freckles": 1.5}),
         cheek_colour=mix(skin, (226, 80, 90), rng.uniform(0.2, 0.42)),
         hair=hair,
         hair_colour=cover if hair in ("beanie", "scarf") else hair_colour,
         hairline=rng.uniform(-0.66, -0.5),
         volume=rng.uniform(0.0, 1.0),
         parting=rng.uniform(-0.5, 0.5),
-        glasses=_pick(rng, {"none": 7, "round": 1.5, "square": 1.5, "cat": 1}),
+        glasses=pick(rng, {"none": 7, "round": 1.5, "square": 1.5, "cat": 1}),
         glasses_colour=any_colour(rng, 0.8, 40) if rng.random() < 0.5 else (32, 28, 30),
-        beard="none" if feminine else _pick(rng, beards),
+        beard="none" if feminine or hair == "scarf" else pick(rng, beards),
         beard_colour=mix(_hair_tone(hair, hair_colour, skin), skin, rng.uniform(0, 0.15)),
-        collar=_pick(rng, {"crew": 3, "vee": 3, "shirt": 3, "turtle": 2, "hood": 2, "scoop": 2, "jacket": 2}),
+        collar=pick(rng, {"crew": 3, "vee": 3, "shirt": 3, "turtle": 2, "hood": 2, "scoop": 2, "jacket": 2}),
         cloth=any_colour(rng, 0.85, 50),
         cloth2=any_colour(rng, 0.85, 120),
-        pattern=_pick(rng, {"plain": 6, "stripes": 2, "dots": 1.5}),
+        pattern=pick(rng, {"plain": 6, "stripes": 2, "dots": 1.5}),
         shoulders=rng.uniform(1.35, 1.85),
         neck=rng.uniform(0.3, 0.36) if feminine else rng.uniform(0.36, 0.48),
-        background=_pick(
+        background=pick(
             rng,
             {"plain": 3, "gradient": 4, "horizon": 2, "blocks": 2, "circles": 2, "rays": 1, "stripes": 1.5},
         ),

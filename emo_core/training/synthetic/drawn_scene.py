@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from .drawn_geometry import BODY, OUTLINE, points
-from .drawn_identity import Identity, any_colour
+from .drawn_identity import Identity
+from .drawn_palette import any_colour
 from .drawn_sketch import Colour, Sketch, mix
 
 

@@ -1,0 +1,85 @@
+"""The backbone: the denoising UNet with reference, audio and temporal attention (paper, sec. 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from ..backend import Backend
+from ..config import EmoConfig
+from ..modules.conditions import Batch, Features
+from ..modules.regional_audio import AudioModule
+from ..modules.temporal import MotionModule
+from ..modules.transformer import BackboneBlock, SpatialTransformer
+from .unet import UNet
+
+
+class Backbone(UNet):
+    """Predicts the noise (or velocity) of clips from noisy latents and their features."""
+
+    def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
+        super().__init__(config.unet, _followers(config, backend), backend=backend)
+        self.face_at_input = config.face_locator.target == "latents"
+        self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
+        self.conv_out = backend.conv2d(config.unet.channels[0], config.unet.latent_channels, 3)
+
+    def forward(self, latents: Tensor, timesteps: Tensor, features: Sequence[Features]) -> Tensor:
+        """Prediction [R*F, 4, h, w] for R clips of F frames.
+
+        latents [R*F, 4, h, w], frames of a clip together; timesteps [R]; features: one per clip.
+        """
+        rows = len(features)
+        if rows == 0 or latents.shape[0] % rows:
+            raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
+        batch = Batch(features, latents.shape[0] // rows)
+        if self.face_at_input:
+            latents = _add_face(latents, batch)
+        x = self.conv_in(latents)
+        if not self.face_at_input:
+            x = _add_face(x, batch)
+        x = self.run(x, self.time_embedding(timesteps, latents.dtype), batch)
+        return self.conv_out(silu(self.conv_norm_out(x)))
+
+
+def _add_face(x: Tensor, batch: Batch) -> Tensor:
+    """Add the Face Locator's output to the rows that have one."""
+    if all(f.face is None for f in batch.features):
+        return x
+    rows = list(x.unflatten(0, (len(batch.features), -1)))
+    rows = [row if f.face is None else row + f.face.to(row) for row, f in zip(rows, batch.features, strict=True)]
+    return torch.cat(rows)
+
+
+def _followers(config: EmoConfig, backend: Backend):  # noqa: ANN202 - a Site, typed by its use
+    unet, audio = config.unet, config.audio
+    context = config.context.width if config.context else None
+    speed = config.speed.width if config.speed else None
+
+    def followers(width: int, level: int, path: str) -> dict[str, nn.Module]:
+        found: dict[str, nn.Module] = {}
+        attends = unet.attention[level] or path.startswith("mid_block")
+        if attends:
+            block = BackboneBlock(width, unet.heads, config.reference, audio, context, backend=backend)
+            found["attentions"] = SpatialTransformer(width, unet.groups, block, backend=backend)
+        if attends and audio.site == "module":
+            inner = _audio_inner_width(unet.channels, level, path)
+            found["audio_modules"] = AudioModule(
+                width, inner, unet.heads, unet.groups, audio.token_width, backend=backend
+            )
+        if config.temporal.levels[level] or path.startswith("mid_block"):
+            found["motion_modules"] = MotionModule(width, unet.groups, config.temporal, speed, backend=backend)
+        return found
+
+    return followers
+
+
+def _audio_inner_width(channels: tuple[int, ...], level: int, path: str) -> int:
+    """Hallo's audio modules work at the block's input width going down, at the next finer width going up."""
+    if path.startswith("mid_block"):
+        return channels[level]
+    if path.startswith("up_blocks") or path.endswith("attentions.0"):
+        return channels[max(level - 1, 0)]
+    return channels[level]

@@ -1,0 +1,96 @@
+"""What one clip is conditioned on, and how the clips of a batch are put together for the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Factors of the three regional audio paths; 1 is as trained, 0 is off."""
+
+    pose: float = 1.0
+    expression: float = 1.0
+    lips: float = 1.0
+
+
+@dataclass(frozen=True)
+class Features:
+    """Everything the backbone sees of one clip (one row of the batch). What is None is absent."""
+
+    reference: Mapping[str, Tensor] | None = None
+    """ReferenceNet tokens of the portrait by block path, each [K, L, C]; frame f sees row f mod K. K is 1 but for
+    families whose published code alternates (Hallo), which needs the concat mode."""
+    motion: Mapping[str, Tensor] | None = None
+    """ReferenceNet tokens of the motion frames by block path, each [n, L, C], oldest first."""
+    audio: Tensor | None = None
+    """Audio tokens of each frame, [F, T, D]."""
+    context: Tensor | None = None
+    """Image tokens, [1, T, D]."""
+    face: Tensor | None = None
+    """Face Locator output, [1 or F, C, h, w]."""
+    speed: Tensor | None = None
+    """Speed embedding of each frame, [F, D]."""
+    regions: tuple[Tensor, ...] | None = None
+    """Audio masks (everything, face, lips) by level, finest first, each [3, L] in 0..1; None is all ones."""
+    strengths: Strengths = field(default_factory=Strengths)
+    audio_gain: float = 1.0
+    """Extra factor of audio attention, on top of the family's."""
+    reference_gain: float = 1.0
+    """Extra factor of a separate reference attention, on top of the family's."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of a batch that have a condition, and its values stacked over those rows."""
+
+    rows: list[int]
+    value: Tensor
+
+
+class Batch:
+    """The features of R clips of F frames each, stacked where the layers want them."""
+
+    def __init__(self, features: Sequence[Features], frames: int, record: dict[str, Tensor] | None = None) -> None:
+        self.features = list(features)
+        self.frames = frames
+        self.record = record
+        """Where a ReferenceNet writes its tokens by block path."""
+        self._groups: dict[tuple[str, str], Group | None] = {}
+
+    def reference(self, path: str) -> Group | None:
+        """Portrait tokens [R'*K, L, C] of a block."""
+        return self._group("reference", path, [_at(f.reference, path) for f in self.features])
+
+    def motion(self, path: str) -> Group | None:
+        """Motion-frame tokens [R', n, L, C] of a block."""
+        maps = [_at(f.motion, path) for f in self.features]
+        return self._group("motion", path, [None if m is None else m[None] for m in maps])
+
+    def audio(self) -> Group | None:
+        """Audio tokens [R'*F, T, D]."""
+        return self._group("audio", "", [f.audio for f in self.features])
+
+    def context(self) -> Group | None:
+        """Image tokens [R', T, D]; one row per picture where a row of the batch is a picture (ReferenceNet)."""
+        return self._group("context", "", [f.context for f in self.features])
+
+    def speed(self) -> Group | None:
+        """Speed embeddings [R', F, D]."""
+        return self._group("speed", "", [None if f.speed is None else f.speed[None] for f in self.features])
+
+    def _group(self, kind: str, path: str, values: list[Tensor | None]) -> Group | None:
+        key = (kind, path)
+        if key not in self._groups:
+            rows = [i for i, value in enumerate(values) if value is not None]
+            present = [value for value in values if value is not None]
+            self._groups[key] = Group(rows, torch.cat(present)) if rows else None
+        return self._groups[key]
+
+
+def _at(maps: Mapping[str, Tensor] | None, path: str) -> Tensor | None:
+    return None if maps is None else maps.get(path)
