@@ -1,0 +1,93 @@
+"""Noise schedule and DDIM (paper: Latent Diffusion, DDIM at inference), without a model in sight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..config import ScheduleConfig
+
+TRAIN_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Signal left at each of the 1000 training timesteps."""
+
+    config: ScheduleConfig
+    alpha_bar: Tensor
+    """[1000] float32, falling."""
+
+    @staticmethod
+    def create(config: ScheduleConfig) -> Schedule:
+        """The schedule a family was trained with."""
+        if config.betas == "linear":
+            betas = torch.linspace(config.beta_start, config.beta_end, TRAIN_STEPS, dtype=torch.float32)
+        else:
+            betas = torch.linspace(config.beta_start**0.5, config.beta_end**0.5, TRAIN_STEPS, dtype=torch.float32) ** 2
+        alpha_bar = (1 - betas).cumprod(0)
+        if config.zero_snr:
+            alpha_bar = _zero_terminal_snr(alpha_bar)
+            alpha_bar[-1] = config.terminal_alpha_bar
+        return Schedule(config, alpha_bar)
+
+    def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Latents [N, ...] at timesteps [N] (integers)."""
+        signal, scale = self._factors(timesteps, latents)
+        return signal * latents + scale * noise
+
+    def target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """What the network learns to predict: the noise (the paper's objective), or the velocity."""
+        if self.config.prediction == "epsilon":
+            return noise
+        signal, scale = self._factors(timesteps, latents)
+        return signal * noise - scale * latents
+
+    def split(self, x: Tensor, prediction: Tensor, timestep: int) -> tuple[Tensor, Tensor]:
+        """Clean latents and noise that a prediction at one timestep stands for."""
+        alpha = self.alpha_bar[timestep]
+        signal, scale = alpha.sqrt(), (1 - alpha).sqrt()
+        if self.config.prediction == "v":
+            return signal * x - scale * prediction, signal * prediction + scale * x
+        return (x - scale * prediction) / signal, prediction
+
+    def timesteps(self, steps: int) -> list[int]:
+        """Timesteps from noise to picture, "trailing" spacing: the first is always 999."""
+        if not 1 <= steps <= TRAIN_STEPS:
+            raise ValueError(f"steps must be 1 to {TRAIN_STEPS}, got {steps}")
+        if self.config.previous == "divided":
+            return [round(TRAIN_STEPS - k * TRAIN_STEPS / steps) - 1 for k in range(steps)]
+        return [TRAIN_STEPS - 1 - int(k * TRAIN_STEPS / steps) for k in range(steps)]  # the host's "simple"
+
+    def ddim_step(self, x: Tensor, prediction: Tensor, timesteps: list[int], index: int) -> Tensor:
+        """From timesteps[index] to the one before it, without added noise (eta 0)."""
+        timestep = timesteps[index]
+        clean, noise = self.split(x, prediction, timestep)
+        alpha = self._previous_alpha(timesteps, index)
+        return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+
+    def initial_noise(self, noise: Tensor) -> Tensor:
+        """Standard normal noise as this family starts from it."""
+        clamp = self.config.noise_clamp
+        noise = noise if clamp is None else noise.clamp(-clamp, clamp)
+        return noise
+
+    def _previous_alpha(self, timesteps: list[int], index: int) -> Tensor:
+        if self.config.previous == "divided":  # diffusers: not always the next of the list
+            previous = timesteps[index] - TRAIN_STEPS // len(timesteps)
+        else:
+            previous = timesteps[index + 1] if index + 1 < len(timesteps) else -1
+        return self.alpha_bar[previous] if previous >= 0 else torch.ones(())
+
+    def _factors(self, timesteps: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        alpha = self.alpha_bar.to(like.device)[timesteps].reshape(-1, *[1] * (like.ndim - 1))
+        return alpha.sqrt().to(like.dtype), (1 - alpha).sqrt().to(like.dtype)
+
+
+def _zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
+    """Shift and scale sqrt(alpha_bar) so that it ends at zero and starts where it did (arXiv:2305.08891, Alg. 1)."""
+    root = alpha_bar.sqrt()
+    first, last = root[0].clone(), root[-1].clone()
+    return ((root - last) * first / (first - last)) ** 2
