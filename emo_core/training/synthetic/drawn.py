@@ -40,7 +40,7 @@ class DrawnPortrait:
     def sketch(self, state: FaceState) -> Sketch:
         """The drawing of one state, back to front."""
         who = self.identity
-        sketch = Sketch(ink=who.ink, ink_width=who.ink_width)
+        sketch = Sketch(ink=who.manner.ink, ink_width=who.manner.ink_width)
         draw_hair_behind(sketch, who)
         draw_shoulders(sketch, who)
         draw_neck(sketch, who)
@@ -70,12 +70,12 @@ def _draw_skull(sketch: Sketch, who: Identity, state: FaceState) -> None:
     """The skin of the head, its shadow on the side away from the light, and the measured outline."""
     rim = drop_jaw(who.head.outline(ROUND), state.open)
     sketch.fill(rim, who.skin)
-    turn = np.linspace(0.35, 3.0, 21) * -who.light
+    turn = np.linspace(0.35, 3.0, 21) * -who.manner.light
     arc = drop_jaw(who.head.outline(turn), state.open)
-    for step in range(who.shading):
-        tone = mix(who.skin, who.shade, 0.7 * (step + 1) / who.shading)
+    for step in range(who.manner.shading):
+        tone = mix(who.skin, who.manner.shade, 0.7 * (step + 1) / who.manner.shading)
         back = arc[::-1].copy()
-        back[:, 0] *= 0.72 + 0.28 * step / who.shading
+        back[:, 0] *= 0.72 + 0.28 * step / who.manner.shading
         sketch.fill(np.concatenate([arc, back]), tone)
     sketch.outline(np.concatenate([rim, rim[:1]]))
     sketch.mark("skin", rim)
@@ -86,22 +86,22 @@ def _draw_skull(sketch: Sketch, who: Identity, state: FaceState) -> None:
 
 def _draw_ear(sketch: Sketch, who: Identity, side: int) -> None:
     """One ear with its inner fold, and an earring if worn."""
-    if not STYLES[who.hair].ears:
+    if not STYLES[who.hair.style].ears:
         return
-    size, x0 = who.ear_size, side * who.head.half_width
+    size, x0 = who.worn.ear_size, side * who.head.half_width
     x = x0 + side * 0.3 * size + 0.55 * size * np.cos(CIRCLE)
     ear = who.head.surface(x, 0.1 + size * np.sin(CIRCLE))
     ear[:, 2] = -0.12
-    sketch.fill(ear, mix(who.skin, who.shade, 0.35), ink=True)
+    sketch.fill(ear, mix(who.skin, who.manner.shade, 0.35), ink=True)
     fold = ear.copy()
     fold[:, :2] += 0.45 * (ear[:, :2].mean(axis=0) - ear[:, :2])
-    sketch.fill(fold, mix(who.skin, who.shade, 0.8))
+    sketch.fill(fold, mix(who.skin, who.manner.shade, 0.8))
     sketch.mark("left ear" if side < 0 else "right ear", ear)
-    if who.earrings:
+    if who.worn.earrings:
         ring = points(
             x0 + side * 0.3 * size + 0.05 * np.cos(CIRCLE), 0.14 + size + 0.05 * np.sin(CIRCLE), -0.1, OUTLINE
         )
-        sketch.fill(ring, who.earrings, ink=True)
+        sketch.fill(ring, who.worn.earrings, ink=True)
 
 
 def _truth(marks: dict[str, np.ndarray]) -> Truth:

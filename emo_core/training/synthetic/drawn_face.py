@@ -1,4 +1,4 @@
-"""What lies on a drawn face: eyes, brows, nose, mouth, beard, cheeks and glasses, for one state of the face."""
+"""What lies on a drawn face in one state: eyes, brows, nose, mouth, beard, cheeks and glasses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _draw_iris(
     disc(x0, y0, radius, mix(eye.colour, (20, 16, 20), 0.45))
     disc(x0, y0, 0.84 * radius, eye.colour)
     disc(x0, y0, 0.45 * radius, (18, 16, 20))
-    disc(x0 - 0.3 * radius * who.light, y0 - 0.35 * radius, 0.22 * radius, WHITE)
+    disc(x0 - 0.3 * radius * who.manner.light, y0 - 0.35 * radius, 0.22 * radius, WHITE)
 
 
 def draw_brow(sketch: Sketch, who: Identity, state: FaceState, side: int) -> None:
@@ -86,31 +86,31 @@ def draw_brow(sketch: Sketch, who: Identity, state: FaceState, side: int) -> Non
 
 def draw_nose(sketch: Sketch, who: Identity) -> None:
     """The nose; its tip stands out, so it moves more than the face when the head turns."""
-    face, s, y = who.head.surface, who.nose_size, who.nose_y
+    face, s, y = who.head.surface, who.nose.size, who.nose.y
     dark = mix(who.skin, (70, 20, 30), 0.42)
-    lit = who.light
-    if who.nose == "hook":
+    lit = who.manner.light
+    if who.nose.style == "hook":
         path = np.array(
             [[-0.5, -2.2, 0.0], [-0.9, -0.2, 0.6], [-0.8, 0.15, 0.7], [0.2, 0.3, 1.0], [0.7, 0.0, 0.6]]
         )
         sketch.stroke(face(-lit * s * path[:, 0], y + s * path[:, 1], 0.16 * path[:, 2]), dark, 0.028)
-    elif who.nose == "wedge":
+    elif who.nose.style == "wedge":
         path = np.array([[0.1, -2.4, 0.1], [0.0, 0.1, 1.2], [1.0, 0.25, 0.3]])
         sketch.fill(
             face(-lit * s * path[:, 0], y + s * path[:, 1], 0.16 * path[:, 2]), mix(who.skin, dark, 0.6)
         )
-    elif who.nose == "bridge":
+    elif who.nose.style == "bridge":
         path = np.array(
             [[-0.45, -2.0, 0.2], [-0.4, -0.8, 0.6], [-1.0, -0.1, 0.3], [-0.3, 0.25, 0.9], [0.3, 0.25, 0.9]]
         )
         for side in (-1, 1):
             sketch.stroke(face(side * s * path[:, 0], y + s * path[:, 1], 0.16 * path[:, 2]), dark, 0.02)
-    elif who.nose == "nostrils":
+    elif who.nose.style == "nostrils":
         for side in (-1, 1):
             dots = (side * 0.42 * s + 0.24 * s * np.cos(CIRCLE), y + 0.14 * s * np.sin(CIRCLE))
             sketch.fill(face(*dots, 0.14), dark)
     else:
-        wide = 1.15 if who.nose == "bulb" else 0.75
+        wide = 1.15 if who.nose.style == "bulb" else 0.75
         ball = face(wide * s * np.cos(CIRCLE), y - 0.15 * s + 0.75 * s * np.sin(CIRCLE), 0.16)
         sketch.fill(ball, mix(who.skin, (214, 80, 70), 0.36))
     sketch.mark("nose", face(np.array([0.0]), np.array([y]), 0.16))
@@ -152,14 +152,14 @@ def draw_mouth(sketch: Sketch, who: Identity, state: FaceState) -> None:
 def draw_cheeks(sketch: Sketch, who: Identity) -> None:
     """Blush in three paler rings, or freckles."""
     face, apart = who.head.surface, who.eyes.apart * 1.2
-    if who.cheeks == "blush":
+    if who.worn.cheeks == "blush":
         for side in (-1, 1):
             for step in (1.0, 0.8, 0.6):
                 x = side * apart + 0.17 * step * np.cos(CIRCLE)
-                tone = mix(who.skin, who.cheek_colour, 1.3 - step * 0.9)
+                tone = mix(who.skin, who.worn.cheek_colour, 1.3 - step * 0.9)
                 sketch.fill(face(x, 0.33 + 0.1 * step * np.sin(CIRCLE)), tone)
-    elif who.cheeks == "freckles":
-        rng = np.random.default_rng(who.background_seed)
+    elif who.worn.cheeks == "freckles":
+        rng = np.random.default_rng(who.manner.seed)
         for x, y in rng.uniform([-0.16, -0.07], [0.16, 0.07], (10, 2)):
             spot = (
                 np.sign(x) * apart * 0.9 + x + 0.016 * np.cos(CIRCLE[::3]),
@@ -170,18 +170,19 @@ def draw_cheeks(sketch: Sketch, who: Identity) -> None:
 
 def draw_glasses(sketch: Sketch, who: Identity) -> None:
     """Rims around both eyes, a bridge and two temples."""
-    if who.glasses == "none":
+    if who.worn.glasses == "none":
         return
     eye, face = who.eyes, who.head.surface
-    power = {"round": 1.0, "square": 0.45, "cat": 0.7}[who.glasses]
+    power = {"round": 1.0, "square": 0.45, "cat": 0.7}[who.worn.glasses]
     cos, sin = np.cos(CIRCLE), np.sin(CIRCLE)
     wide = min(eye.half_width + 0.09, eye.apart - 0.05)
-    tall = max(eye.half_height + 0.05, 0.72 * wide) if who.glasses != "square" else eye.half_height + 0.07
-    colour, width = who.glasses_colour, 0.038
+    square = who.worn.glasses == "square"
+    tall = eye.half_height + 0.07 if square else max(eye.half_height + 0.05, 0.72 * wide)
+    colour, width = who.worn.glasses_colour, 0.038
     for side in (-1, 1):
         x = wide * np.sign(cos) * np.abs(cos) ** power
         y = eye.y + 0.02 + tall * np.sign(sin) * np.abs(sin) ** power
-        if who.glasses == "cat":
+        if who.worn.glasses == "cat":
             y = y - 0.1 * (side * x / wide).clip(0) * (sin < 0)
         sketch.stroke(face(side * eye.apart + x, y, 0.1), colour, width, closed=True)
         edge = side * np.array([eye.apart + wide, who.head.half_width])
@@ -193,21 +194,21 @@ def draw_glasses(sketch: Sketch, who: Identity) -> None:
 def draw_beard(sketch: Sketch, who: Identity, state: FaceState) -> None:
     """Beard and moustache under the mouth; the lower ones fall with the jaw."""
     face, mouth, head = who.head.surface, who.mouth, who.head
-    tone = mix(who.beard_colour, who.skin, 0.62) if who.beard == "stubble" else who.beard_colour
-    if who.beard in ("full", "stubble", "chinstrap"):
+    tone = mix(who.hair.beard_colour, who.skin, 0.62 if who.hair.beard == "stubble" else 0.0)
+    if who.hair.beard in ("full", "stubble", "chinstrap"):
         turn = np.linspace(1.5, 2 * np.pi - 1.5, 27)
-        rim = head.outline(turn, 0.06 if who.beard == "full" else 0.005)
+        rim = head.outline(turn, 0.06 if who.hair.beard == "full" else 0.005)
         s = np.linspace(-1, 1, 17)
-        inner = mouth.y + (0.26 if who.beard == "chinstrap" else -0.13) - 0.03 * np.cos(3 * np.pi * s)
+        inner = mouth.y + (0.26 if who.hair.beard == "chinstrap" else -0.13) - 0.03 * np.cos(3 * np.pi * s)
         inner = inner + (-0.08 - inner) * np.abs(s) ** 5
         rows = np.concatenate([rim, face(0.93 * head.half_width * s, inner)])
-        sketch.fill(drop_jaw(rows, state.open * 0.9), tone, ink=who.beard == "full")
-    if who.beard == "goatee":
+        sketch.fill(drop_jaw(rows, state.open * 0.9), tone, ink=who.hair.beard == "full")
+    if who.hair.beard == "goatee":
         x, y = 0.24 * np.cos(CIRCLE), mouth.y + 0.3 + 0.17 * np.sin(CIRCLE)
         sketch.fill(drop_jaw(face(x, y, 0.03), state.open), tone)
-    if who.beard in ("moustache", "goatee", "full"):
-        top = mouth.y - mouth.upper - 0.1 + 0.04 * np.abs(ACROSS) ** 2
-        low = mouth.y - mouth.upper * 0.6 - 0.01 + 0.07 * np.abs(ACROSS)
+    if who.hair.beard in ("moustache", "goatee", "full"):
+        top = mouth.y - mouth.upper - 0.12 + 0.04 * np.abs(ACROSS) ** 2
+        low = mouth.y - mouth.upper * 0.7 - 0.03 + 0.07 * np.abs(ACROSS)
         reach = mouth.half_width * 1.15 * (1 - 0.2 * state.round)
         middle = 0.03 * np.exp(-((ACROSS / 0.15) ** 2))
         lift = -0.08 * max(state.open, 0.0)

@@ -84,14 +84,14 @@ LINE = np.linspace(-1, 1, 25)
 
 def _hairline(who: Identity, style: HairStyle) -> np.ndarray:
     """Heights of the hairline across the face, at LINE times the half width, from one ear to the other."""
-    top, edge = who.hairline, np.abs(LINE)
+    top, edge = who.hair.line, np.abs(LINE)
     if style.line == "side":
-        part = who.parting
+        part = who.hair.parting
         sweep = np.where(part > LINE, (LINE - part) / (1 + part), (LINE - part) / (1 - part))
         return top - 0.1 + 0.32 * np.abs(sweep) ** 1.3 + 0.25 * edge**6
     if style.line == "fringe":
-        teeth = 0.045 * np.abs(np.sin(3.5 * np.pi * LINE + who.parting))
-        return np.full_like(LINE, -0.3 + 0.06 * who.parting) - teeth + 0.3 * edge**8
+        teeth = 0.045 * np.abs(np.sin(3.5 * np.pi * LINE + who.hair.parting))
+        return np.full_like(LINE, -0.3 + 0.06 * who.hair.parting) - teeth + 0.3 * edge**8
     if style.line == "heart":
         return top - 0.1 + 0.06 * np.cos(2.2 * np.pi * LINE) + 0.3 * edge**3
     if style.line == "back":
@@ -108,9 +108,9 @@ def _edge(who: Identity, style: HairStyle, end: float) -> np.ndarray:
     reach = np.arccos(-np.sign(end) * np.abs(end) ** (who.head.jaw / 2 if end > 0 else who.head.crown / 2))
     turn = np.linspace(-reach, reach, 49 if style.curls > 8 else 33)
     up = np.cos(turn).clip(0)
-    volume = 0.75 + 0.5 * who.volume
+    volume = 0.75 + 0.5 * who.hair.volume
     grow = volume * (style.sides + (style.top - style.sides) * up)
-    grow = grow + style.lift * up**2 * (0.6 + 0.8 * np.sign(-who.parting) * np.sin(turn)).clip(0)
+    grow = grow + style.lift * up**2 * (0.6 + 0.8 * np.sign(-who.hair.parting) * np.sin(turn)).clip(0)
     if style.curls:
         grow = grow + style.bump * np.abs(np.sin(turn / reach * np.pi * style.curls / 2))
     grow = grow * (1 - 0.8 * (turn / reach) ** 10)  # the ends turn in
@@ -121,20 +121,20 @@ def _edge(who: Identity, style: HairStyle, end: float) -> np.ndarray:
 
 def draw_hair_behind(sketch: Sketch, who: Identity) -> None:
     """Whatever hangs or stands behind head and neck."""
-    style = STYLES[who.hair]
-    dark = mix(who.hair_colour, (20, 14, 30), 0.22)
+    style = STYLES[who.hair.style]
+    dark = mix(who.hair.colour, (20, 14, 30), 0.22)
     circle = np.linspace(0, 2 * np.pi, 21)[:-1]
     for x, y, radius in style.buns:
-        r = radius * (0.8 + 0.4 * who.volume)
+        r = radius * (0.8 + 0.4 * who.hair.volume)
         ball = points(x + r * np.cos(circle), y + 0.9 * r * np.sin(circle), -0.35, OUTLINE)
-        sketch.fill(ball, who.hair_colour, ink=True)
+        sketch.fill(ball, who.hair.colour, ink=True)
     if style.tail:
-        side = 1 if who.parting > 0 else -1
+        side = 1 if who.hair.parting > 0 else -1
         x = np.array([0.2, 0.7, 1.05, 1.12, 0.98, 0.86, 0.8, 0.6, 0.2])
         y = np.array([-0.95, -0.98, -0.6, 0.0, 0.6, 0.75, 0.2, -0.3, -0.6])
         sketch.fill(points(side * x, y, -0.6, OUTLINE), dark, ink=True)
     if style.behind is not None:
-        wide = who.head.half_width * (1 + style.flare * (0.8 + 0.4 * who.volume))
+        wide = who.head.half_width * (1 + style.flare * (0.8 + 0.4 * who.hair.volume))
         turn = np.linspace(-np.pi / 2, np.pi / 2, 17)
         arc = np.stack([wide * np.sin(turn), -0.1 - (0.95 + 0.6 * style.top) * np.cos(turn)], axis=1)
         low = wide * np.cos(np.linspace(0, np.pi, 2 * style.waves + 17))
@@ -146,7 +146,7 @@ def draw_hair_behind(sketch: Sketch, who: Identity) -> None:
 
 def draw_hair(sketch: Sketch, who: Identity) -> None:
     """The cap: its outer edge stands off the skull, its inner edge is the hairline on the face."""
-    style = STYLES[who.hair]
+    style = STYLES[who.hair.style]
     if not style.cap:
         return
     face, head = who.head.surface, who.head
@@ -160,7 +160,7 @@ def draw_hair(sketch: Sketch, who: Identity) -> None:
         column = face(side * 0.93 * head.side(y.clip(-0.95, 0.9)), y)
         ends.append(column if side > 0 else column[::-1])
     rim = np.concatenate([outer, ends[0], inner[::-1], ends[1]])
-    tone = mix(who.hair_colour, who.skin, 0.35) if who.hair in ("buzz", "mohawk") else who.hair_colour
+    tone = mix(who.hair.colour, who.skin, 0.35) if who.hair.style in ("buzz", "mohawk") else who.hair.colour
     sketch.fill(rim, tone, ink=True)
     if style.crest:
         _draw_crest(sketch, who)
@@ -170,12 +170,12 @@ def draw_hair(sketch: Sketch, who: Identity) -> None:
 def _draw_crest(sketch: Sketch, who: Identity) -> None:
     """A mohawk: spikes from the brow over the crown."""
     s = np.linspace(-1, 1, 15)
-    tall = 0.3 + 0.25 * who.volume
+    tall = 0.3 + 0.25 * who.hair.volume
     tips = -1.0 - tall * (1 - 0.6 * s**2) + 0.12 * (np.arange(15) % 2)
     rim = points(0.34 * s, tips, -0.1, OUTLINE)
-    root = points(0.24 * s[::-1], np.full(15, who.hairline - 0.1), 0.0, SOLID)
+    root = points(0.24 * s[::-1], np.full(15, who.hair.line - 0.1), 0.0, SOLID)
     root[:, 2] = 0.45 * who.head.depth
-    sketch.fill(np.concatenate([rim, root]), who.hair_colour, ink=True)
+    sketch.fill(np.concatenate([rim, root]), who.hair.colour, ink=True)
 
 
 def _draw_accents(
@@ -186,13 +186,13 @@ def _draw_accents(
         cuff = inner.copy()
         cuff[:, 1] -= 0.2
         sketch.fill(
-            np.concatenate([inner, cuff[::-1]]), mix(who.hair_colour, (255, 255, 255), 0.25), ink=True
+            np.concatenate([inner, cuff[::-1]]), mix(who.hair.colour, (255, 255, 255), 0.25), ink=True
         )
         return
-    if style.crest or who.shading == 0:
+    if style.crest or who.manner.shading == 0:
         return
     n = len(outer)
-    first, last = (int(n * 0.3), int(n * 0.5)) if who.light < 0 else (int(n * 0.5), int(n * 0.7))
+    first, last = (int(n * 0.3), int(n * 0.5)) if who.manner.light < 0 else (int(n * 0.5), int(n * 0.7))
     arc = outer[first:last].copy()
     arc[:, :2] *= 0.86
-    sketch.stroke(arc, mix(who.hair_colour, (255, 244, 220), 0.25), 0.06)
+    sketch.stroke(arc, mix(who.hair.colour, (255, 244, 220), 0.25), 0.06)

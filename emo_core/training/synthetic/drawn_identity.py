@@ -10,26 +10,15 @@ from .drawn_geometry import HeadShape, Placement
 from .drawn_palette import IRISES, NATURAL_HAIRS, any_colour, clear_of_mouth, pick, skin_tone, vary
 from .drawn_sketch import Colour, mix
 
-HAIRS = (
-    ("short", 6),
-    ("quiff", 3),
-    ("buzz", 3),
-    ("bangs", 4),
-    ("long", 6),
-    ("bob", 5),
-    ("wavy", 4),
-    ("bun", 4),
-    ("buns", 2),
-    ("ponytail", 4),
-    ("afro", 4),
-    ("curly", 4),
-    ("mohawk", 2),
-    ("bald", 3),
-    ("receding", 2),
-    ("beanie", 2),
-    ("scarf", 3),
-)
+HAIRS = {
+    "short": 6, "quiff": 3, "buzz": 3, "bangs": 4, "long": 6, "bob": 5, "wavy": 4, "bun": 4, "buns": 2,
+    "ponytail": 4, "afro": 4, "curly": 4, "mohawk": 2, "bald": 3, "receding": 2, "beanie": 2, "scarf": 3,
+}  # fmt: skip
 """Hair styles and how often each is drawn."""
+BACKGROUNDS = {
+    "plain": 3, "gradient": 4, "horizon": 2, "blocks": 2, "circles": 2, "rays": 1, "stripes": 1.5,
+}  # fmt: skip
+"""Backgrounds and how often each is drawn."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +63,52 @@ class Brows:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """All that stays the same in every frame of a portrait."""
+class Nose:
+    style: str
+    y: float
+    size: float
 
-    place: Placement
-    head: HeadShape
-    skin: Colour
+
+@dataclass(frozen=True)
+class Hair:
+    style: str
+    colour: Colour
+    line: float
+    """Height of the hairline in head units."""
+    volume: float
+    """0 flat .. 1 full."""
+    parting: float
+    beard: str
+    beard_colour: Colour
+
+
+@dataclass(frozen=True)
+class Adornment:
+    """What an identity wears on the face."""
+
+    ear_size: float
+    earrings: Colour | None
+    cheeks: str
+    cheek_colour: Colour
+    glasses: str
+    glasses_colour: Colour
+
+
+@dataclass(frozen=True)
+class Clothes:
+    collar: str
+    cloth: Colour
+    second: Colour
+    pattern: str
+    shoulders: float
+    neck: float
+    """Half widths in head units."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """The hand that drew the portrait."""
+
     shade: Colour
     shading: int
     """Steps of the shadow on one side of the face: 0 none, 1 a comic's hard edge, 8 soft."""
@@ -87,38 +116,31 @@ class Identity:
     """-1 light from the picture's left, 1 from its right."""
     ink: Colour | None
     ink_width: float
+    background: str
+    seed: int
+    """Of the background and the freckles."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that stays the same in every frame of a portrait."""
+
+    place: Placement
+    head: HeadShape
+    skin: Colour
     eyes: Eyes
     brows: Brows
     mouth: Mouth
-    nose: str
-    nose_y: float
-    nose_size: float
-    ear_size: float
-    earrings: Colour | None
-    cheeks: str
-    cheek_colour: Colour
-    hair: str
-    hair_colour: Colour
-    hairline: float
-    volume: float
-    parting: float
-    glasses: str
-    glasses_colour: Colour
-    beard: str
-    beard_colour: Colour
-    collar: str
-    cloth: Colour
-    cloth2: Colour
-    pattern: str
-    shoulders: float
-    neck: float
-    background: str
-    background_seed: int
+    nose: Nose
+    hair: Hair
+    worn: Adornment
+    clothes: Clothes
+    manner: Manner
 
 
 def _lips(rng: np.random.Generator, skin: Colour) -> Colour:
     bright = sum(skin) / 3
-    natural = mix(skin, (186, 74, 76) if bright > 110 else (150, 70, 72), rng.uniform(0.45, 0.85))
+    natural = mix(skin, (186, 74, 76) if bright > 130 else (190, 96, 100), rng.uniform(0.5, 0.85))
     paint = ((206, 44, 56), (222, 92, 120), (196, 96, 70), (150, 66, 120))[rng.integers(4)]
     colour = vary(rng, paint if rng.random() < 0.3 else natural, 6)
     return colour if clear_of_mouth(colour, 75) else mix(colour, (230, 120, 120), 0.5)
@@ -179,6 +201,58 @@ def _mouth(rng: np.random.Generator, head: HeadShape, skin: Colour, feminine: bo
     )
 
 
+def _hair(rng: np.random.Generator, skin: Colour, colour: Colour, feminine: bool) -> Hair:
+    style, cover = pick(rng, HAIRS), any_colour(rng, 0.8, 90)
+    beards = {"none": 9, "stubble": 2, "goatee": 1.2, "moustache": 1.5, "full": 2.5, "chinstrap": 0.8}
+    # a beard takes the hair's colour, darkened where it would not show on the skin
+    tone = mix(colour, (30, 24, 22), 0.5) if np.linalg.norm(np.subtract(colour, skin)) < 80 else colour
+    return Hair(
+        style=style,
+        colour=cover if style in ("beanie", "scarf") else colour,
+        line=rng.uniform(-0.66, -0.5),
+        volume=rng.uniform(0.0, 1.0),
+        parting=rng.uniform(-0.5, 0.5),
+        beard="none" if feminine or style == "scarf" else pick(rng, beards),
+        beard_colour=mix(tone, skin, rng.uniform(0, 0.15)),
+    )
+
+
+def _worn(rng: np.random.Generator, skin: Colour, feminine: bool) -> Adornment:
+    return Adornment(
+        ear_size=rng.uniform(0.14, 0.22),
+        earrings=any_colour(rng, 0.8, 150) if feminine and rng.random() < 0.45 else None,
+        cheeks=pick(rng, {"none": 5, "blush": 4, "freckles": 1.5}),
+        cheek_colour=mix(skin, (226, 80, 90), rng.uniform(0.2, 0.42)),
+        glasses=pick(rng, {"none": 7, "round": 1.5, "square": 1.5, "cat": 1}),
+        glasses_colour=any_colour(rng, 0.8, 40) if rng.random() < 0.5 else (32, 28, 30),
+    )
+
+
+def _clothes(rng: np.random.Generator, feminine: bool) -> Clothes:
+    collars = {"crew": 3, "vee": 3, "shirt": 3, "turtle": 2, "hood": 2, "scoop": 2, "jacket": 2}
+    return Clothes(
+        collar=pick(rng, collars),
+        cloth=any_colour(rng, 0.85, 50),
+        second=any_colour(rng, 0.85, 120),
+        pattern=pick(rng, {"plain": 6, "stripes": 2, "dots": 1.5}),
+        shoulders=rng.uniform(1.35, 1.85),
+        neck=rng.uniform(0.3, 0.36) if feminine else rng.uniform(0.36, 0.48),
+    )
+
+
+def _manner(rng: np.random.Generator, skin: Colour) -> Manner:
+    inked = rng.random()
+    return Manner(
+        shade=mix(skin, (60, 24, 60), rng.uniform(0.16, 0.3)),
+        shading=int(rng.choice([0, 1, 8], p=[0.35, 0.25, 0.4])),
+        light=float(rng.choice([-1.0, 1.0])),
+        ink=None if inked < 0.5 else (34, 26, 34) if inked < 0.8 else mix(skin, (40, 20, 30), 0.75),
+        ink_width=rng.uniform(0.018, 0.045),
+        background=pick(rng, BACKGROUNDS),
+        seed=int(rng.integers(2**31)),
+    )
+
+
 def sample_identity(seed: int) -> Identity:
     """The identity of a seed; continuous choices make any two seeds differ."""
     rng = np.random.default_rng(seed)
@@ -190,58 +264,21 @@ def sample_identity(seed: int) -> Identity:
         jaw=rng.uniform(1.75, 2.2) if feminine else rng.uniform(1.9, 2.9),
         cheek=rng.uniform(0.0, 0.09),
     )
-    place = Placement(rng.uniform(0.46, 0.54), rng.uniform(0.43, 0.48), rng.uniform(0.25, 0.325))
-    skin, hair_colour = skin_tone(rng), _hair_colour(rng)
-    if np.linalg.norm(np.subtract(hair_colour, skin)) < 60:
-        hair_colour = mix(hair_colour, (34, 26, 24), 0.6)
+    skin, hair = skin_tone(rng), _hair_colour(rng)
+    if np.linalg.norm(np.subtract(hair, skin)) < 60:
+        hair = mix(hair, (34, 26, 24), 0.6)
     eyes = _eyes(rng, head, skin, feminine)
-    hair = pick(rng, HAIRS)
-    cover = any_colour(rng, 0.8, 90)
-    inked = rng.random()
-    ink = None if inked < 0.5 else (34, 26, 34) if inked < 0.8 else mix(skin, (40, 20, 30), 0.75)
-    beards = {"none": 9, "stubble": 2, "goatee": 1.2, "moustache": 1.5, "full": 2.5, "chinstrap": 0.8}
+    noses = {"hook": 3, "wedge": 3, "button": 2, "nostrils": 2, "bridge": 2, "bulb": 2}
     return Identity(
-        place=place,
+        place=Placement(rng.uniform(0.46, 0.54), rng.uniform(0.43, 0.48), rng.uniform(0.25, 0.325)),
         head=head,
         skin=skin,
-        shade=mix(skin, (60, 24, 60), rng.uniform(0.16, 0.3)),
-        shading=int(rng.choice([0, 1, 8], p=[0.35, 0.25, 0.4])),
-        light=float(rng.choice([-1.0, 1.0])),
-        ink=ink,
-        ink_width=rng.uniform(0.018, 0.045),
         eyes=eyes,
-        brows=_brows(rng, eyes, hair_colour, skin, feminine),
+        brows=_brows(rng, eyes, hair, skin, feminine),
         mouth=_mouth(rng, head, skin, feminine),
-        nose=pick(rng, {"hook": 3, "wedge": 3, "button": 2, "nostrils": 2, "bridge": 2, "bulb": 2}),
-        nose_y=rng.uniform(0.27, 0.34),
-        nose_size=rng.uniform(0.07, 0.13),
-        ear_size=rng.uniform(0.14, 0.22),
-        earrings=any_colour(rng, 0.8, 150) if feminine and rng.random() < 0.45 else None,
-        cheeks=pick(rng, {"none": 5, "blush": 4, "freckles": 1.5}),
-        cheek_colour=mix(skin, (226, 80, 90), rng.uniform(0.2, 0.42)),
-        hair=hair,
-        hair_colour=cover if hair in ("beanie", "scarf") else hair_colour,
-        hairline=rng.uniform(-0.66, -0.5),
-        volume=rng.uniform(0.0, 1.0),
-        parting=rng.uniform(-0.5, 0.5),
-        glasses=pick(rng, {"none": 7, "round": 1.5, "square": 1.5, "cat": 1}),
-        glasses_colour=any_colour(rng, 0.8, 40) if rng.random() < 0.5 else (32, 28, 30),
-        beard="none" if feminine or hair == "scarf" else pick(rng, beards),
-        beard_colour=mix(_hair_tone(hair, hair_colour, skin), skin, rng.uniform(0, 0.15)),
-        collar=pick(rng, {"crew": 3, "vee": 3, "shirt": 3, "turtle": 2, "hood": 2, "scoop": 2, "jacket": 2}),
-        cloth=any_colour(rng, 0.85, 50),
-        cloth2=any_colour(rng, 0.85, 120),
-        pattern=pick(rng, {"plain": 6, "stripes": 2, "dots": 1.5}),
-        shoulders=rng.uniform(1.35, 1.85),
-        neck=rng.uniform(0.3, 0.36) if feminine else rng.uniform(0.36, 0.48),
-        background=pick(
-            rng,
-            {"plain": 3, "gradient": 4, "horizon": 2, "blocks": 2, "circles": 2, "rays": 1, "stripes": 1.5},
-        ),
-        background_seed=int(rng.integers(2**31)),
+        nose=Nose(pick(rng, noses), rng.uniform(0.27, 0.34), rng.uniform(0.07, 0.13)),
+        hair=_hair(rng, skin, hair, feminine),
+        worn=_worn(rng, skin, feminine),
+        clothes=_clothes(rng, feminine),
+        manner=_manner(rng, skin),
     )
-
-
-def _hair_tone(hair: str, colour: Colour, skin: Colour) -> Colour:
-    """Beards take the hair's colour, darkened where they would not show on the skin."""
-    return mix(colour, (30, 24, 22), 0.5) if np.linalg.norm(np.subtract(colour, skin)) < 80 else colour

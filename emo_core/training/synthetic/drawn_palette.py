@@ -52,13 +52,14 @@ IRISES: tuple[Colour, ...] = (
 )
 
 
-def pick(rng: np.random.Generator, weights: dict[str, float] | tuple[tuple[str, int], ...]) -> str:
-    table = dict(weights)
-    chances = np.array(list(table.values()), dtype=np.float64)
-    return list(table)[rng.choice(len(table), p=chances / chances.sum())]
+def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    """A name from a table, as often as its weight says."""
+    chances = np.array(list(weights.values()), dtype=np.float64)
+    return list(weights)[rng.choice(len(weights), p=chances / chances.sum())]
 
 
 def vary(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
+    """The colour with its brightness varied by `amount` and its channels by half of that (of 255)."""
     light = rng.normal(0, amount)
     return tuple(int(np.clip(c + light + rng.normal(0, amount / 2), 22, 255)) for c in colour)
 
@@ -81,6 +82,7 @@ def clear_of_mouth(colour: Colour, distance: float = 60) -> bool:
 
 
 def skin_tone(rng: np.random.Generator) -> Colour:
+    """A human skin from pale to dark, or now and then one of a fairy tale."""
     if rng.random() < 0.13:
         return vary(rng, FANCY_SKINS[rng.integers(len(FANCY_SKINS))], 8)
     tone = rng.uniform(0, len(HUMAN_SKINS) - 1)

@@ -19,7 +19,7 @@ _FRACTION_BITS = 4
 
 def mix(a: Colour, b: Colour, amount: float) -> Colour:
     """The colour `amount` of the way from `a` to `b`."""
-    return tuple(int(round(p + (q - p) * amount)) for p, q in zip(a, b, strict=True))
+    return tuple(round(p + (q - p) * amount) for p, q in zip(a, b, strict=True))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Sketch:
         self._marks[name] = self._add(rows)
 
     def paint(self, canvas: np.ndarray, place: Placement, state: FaceState) -> dict[str, np.ndarray]:
-        """Paint onto a square canvas of SUPERSAMPLING times the frame's size; return the marks in frame pixels."""
+        """Paint onto a square canvas SUPERSAMPLING times the frame; return the marks in frame pixels."""
         size = canvas.shape[0] / SUPERSAMPLING
         where = place.project(np.concatenate(self._points), state, size)
         # OpenCV counts from pixel centres, we count from pixel edges

@@ -8,7 +8,8 @@ import pytest
 
 from emo_core.training.synthetic.drawn import drawn_portrait
 from emo_core.training.synthetic.drawn_hair import STYLES
-from emo_core.training.synthetic.drawn_identity import HAIRS, MOUTH_INTERIOR, clear_of_mouth, sample_identity
+from emo_core.training.synthetic.drawn_identity import HAIRS, sample_identity
+from emo_core.training.synthetic.drawn_palette import MOUTH_INTERIOR, clear_of_mouth
 from emo_core.training.synthetic.types import FaceState
 
 EXTREMES = [
@@ -28,13 +29,16 @@ def test_a_seed_always_gives_the_same_picture_and_another_seed_another() -> None
 def test_every_style_renders_with_truth_of_the_promised_form(state: FaceState) -> None:
     for seed in range(60):
         frame, truth = drawn_portrait(seed).render(state, 96)
-        assert frame.shape == (96, 96, 3) and frame.dtype == np.uint8
-        assert truth.landmarks.shape == (12, 2) and truth.landmarks.dtype == np.float32
-        assert truth.box.shape == (4,) and (truth.box[2:] > truth.box[:2]).all()
+        assert frame.shape == (96, 96, 3)
+        assert frame.dtype == np.uint8
+        assert truth.landmarks.shape == (12, 2)
+        assert truth.landmarks.dtype == np.float32
+        assert truth.box.shape == (4,)
+        assert (truth.box[2:] > truth.box[:2]).all()
 
 
 def test_hair_styles_are_all_drawn_and_all_in_the_table() -> None:
-    assert {name for name, _ in HAIRS} == set(STYLES) == {sample_identity(seed).hair for seed in range(400)}
+    assert set(HAIRS) == set(STYLES) == {sample_identity(seed).hair.style for seed in range(400)}
 
 
 def test_nothing_but_the_open_mouth_is_dark_maroon() -> None:
@@ -42,12 +46,12 @@ def test_nothing_but_the_open_mouth_is_dark_maroon() -> None:
         who = sample_identity(seed)
         tones = (
             who.skin,
-            who.shade,
-            who.hair_colour,
+            who.manner.shade,
+            who.hair.colour,
             who.mouth.colour,
-            who.beard_colour,
-            who.cloth,
-            who.cloth2,
+            who.hair.beard_colour,
+            who.clothes.cloth,
+            who.clothes.second,
         )
         assert all(clear_of_mouth(tone, 40) for tone in tones), (seed, tones)
 
@@ -71,9 +75,12 @@ def test_the_interior_lies_between_the_measured_lips_and_grows_with_opening(seed
                 truth.landmarks[5],
                 truth.landmarks[6],
             )
-            assert upper[1] - 2 <= rows.min() and rows.max() <= lower[1] + 2
-            assert left[0] - 2 <= columns.min() and columns.max() <= right[0] + 2
-    assert areas[0] < 0.05 * areas[1] and areas[1] < 0.7 * areas[2]
+            assert upper[1] - 2 <= rows.min()
+            assert rows.max() <= lower[1] + 2
+            assert left[0] - 2 <= columns.min()
+            assert columns.max() <= right[0] + 2
+    assert areas[0] < 0.05 * areas[1]
+    assert areas[1] < 0.7 * areas[2]
 
 
 def test_width_rounding_and_smile_move_the_mouth_corners() -> None:
@@ -87,7 +94,8 @@ def test_width_rounding_and_smile_move_the_mouth_corners() -> None:
         for name, value in (("width", 1), ("round", 1), ("open", 0))
     }
     narrow = np.ptp(corners(width=-1)[:, 0])
-    assert span["width"] > 1.2 * span["open"] > 1.2 * 1.2 * narrow and span["round"] < 0.6 * span["open"]
+    assert span["width"] > 1.2 * span["open"] > 1.2 * 1.2 * narrow
+    assert span["round"] < 0.6 * span["open"]
     assert corners(smile=1)[:, 1].mean() < corners()[:, 1].mean() - 1.5
     assert corners(smile=-1)[:, 1].mean() > corners()[:, 1].mean() + 1.5
 
@@ -108,8 +116,10 @@ def test_a_turn_shows_as_parallax_between_nose_eyes_and_silhouette() -> None:
     portrait = drawn_portrait(4)
     still, turned = (portrait.render(FaceState(yaw=yaw), 128)[1].landmarks for yaw in (0, 20))
     shift = (turned - still)[:, 0]
-    assert shift[2] > shift[0] + 1 and shift[2] > shift[1] + 1  # the nose goes farther than the eyes
-    assert shift[0] > shift[10] + 3 and shift[1] > abs(shift[11]) + 3  # the silhouette hardly moves
+    assert shift[2] > shift[0] + 1
+    assert shift[2] > shift[1] + 1
+    assert shift[0] > shift[10] + 3
+    assert shift[1] > abs(shift[11]) + 3
     risen = portrait.render(FaceState(pitch=20), 128)[1].landmarks
     assert risen[2, 1] < still[2, 1] - 5
 
@@ -124,7 +134,8 @@ def test_lids_and_iris_change_the_eyes_only(change: dict[str, float]) -> None:
     reach = 2 * portrait.identity.eyes.half_width * portrait.identity.place.radius * 256
     for x, y in truth.landmarks[:2]:
         cv2.circle(allowed, (int(x), int(y)), int(reach), 1, -1)
-    assert changed.sum() > 80 and not (changed & (allowed == 0)).any()
+    assert changed.sum() > 80
+    assert not (changed & (allowed == 0)).any()
 
 
 def test_brows_move_clearly_both_ways() -> None:
@@ -132,7 +143,8 @@ def test_brows_move_clearly_both_ways() -> None:
     low, middle, high = (
         portrait.render(FaceState(brow=b), 128)[1].landmarks[8:10, 1].mean() for b in (-1, 0, 1)
     )
-    assert low - middle > 1 and middle - high > 3
+    assert low - middle > 1
+    assert middle - high > 3
 
 
 def test_seeds_give_distinct_identities() -> None:
