@@ -217,7 +217,7 @@ def _hair_style(rng: np.random.Generator, female: bool, age: float) -> HairStyle
     if kind == 1:  # cropped
         return HairStyle(rng.uniform(0.003, 0.007), (line, 0.72, ear + 0.05, back))
     if kind == 2:  # short with a quiff
-        return HairStyle(thick, (line, 0.72, ear, back), parting=part, curls=rng.uniform(0, 0.2), ridge=rng.uniform(0, 0.02))
+        return HairStyle(thick, (line, 0.72, ear, back), parting=part, curls=rng.uniform(0, 0.2), ridge=rng.uniform(0, 0.016), ridge_width=0.06)
     if kind == 3:  # short with a fringe
         return HairStyle(thick, (fringe, fringe - 0.06, ear, back), (True, False, False, False), jagged=0.02)
     if kind == 4:  # bob with a fringe

@@ -40,6 +40,8 @@ class HairStyle:
     """Waviness of the surface, part of the thickness."""
     ridge: float = 0.0
     """Extra height along the middle line, as a mohawk or a quiff."""
+    ridge_width: float = 0.02
+    """Half width of that, m."""
     knots: tuple[tuple[float, float, float, float], ...] = ()
     """Balls of hair: x, elevation in degrees, azimuth in degrees from the front, radius in m."""
 
@@ -81,7 +83,7 @@ def build_hair(style: HairStyle, skull: Skull, chin: float, crown: float, color:
     around = np.linspace(0, 2 * np.pi, COLUMNS, endpoint=False)
     up = np.deg2rad(np.linspace(90, -60, LEVELS))[:, None]
     sideways = skull.reach * np.cos(up) * np.sin(around)
-    ridge = style.ridge * np.exp(-((sideways / 0.022) ** 2)) * np.clip(np.sin(up) + 0.4, 0, 1)
+    ridge = style.ridge * np.exp(-((sideways / style.ridge_width) ** 2)) * np.clip(np.sin(up) + 0.4, 0, 1)
     wave = 1 + style.curls * _noise(rng, 18)[None] * np.cos(up)
     reach = skull.reach + style.thickness * wave + ridge
     out, height = reach * np.cos(up), skull.center[2] + reach * np.sin(up)

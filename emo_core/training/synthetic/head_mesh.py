@@ -166,4 +166,5 @@ def _turn(model: Anny) -> np.ndarray:
     share = np.ones(weights.shape[1])
     for name, part in (("root", 0.0), ("neck01", 0.1), ("neck02", 0.4), ("neck03", 0.75)):
         share[model.bone_labels.index(name)] = part
-    return (weights @ share).astype(np.float32)
+    turn = weights @ share
+    return ((turn - turn.min()) / (1 - turn.min())).astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .appearance import Look
+from .props import cast
 
 WIDTH, HEIGHT = 400, 320
 """Texels over azimuth -REACH .. REACH and over the height of the canonical head, crown first."""
@@ -14,15 +15,24 @@ REACH = 2.1
 class Canvas:
     """Where things are on the canonical head; all painting happens in its metres."""
 
-    def __init__(self, neutral: np.ndarray, eye: np.ndarray, mouth: np.ndarray) -> None:
-        """neutral: mean head [V, 3]; eye: centre of the right eye [3]; mouth: where the lips meet [3]."""
+    def __init__(self, neutral: np.ndarray, skin: np.ndarray, eye: np.ndarray, mouth: np.ndarray) -> None:
+        """neutral: mean head [V, 3]; skin: its triangles [T, 3]; eye: centre of the eye on the picture's
+        right [3]; mouth: where the lips meet [3]."""
         self.bottom, self.top = float(neutral[:, 2].min()), float(neutral[:, 2].max())
         self.axis = float((neutral[:, 1].min() + neutral[:, 1].max()) / 2 + 0.01)
         self.eye, self.mouth = eye, mouth
         azimuth = np.linspace(-REACH, REACH, WIDTH)[None]
         self.z = np.linspace(self.top, self.bottom, HEIGHT)[:, None] + 0 * azimuth
         self.azimuth = azimuth + 0 * self.z
-        self.x = 0.098 * np.sin(np.clip(self.azimuth, -1.57, 1.57))  # about the place on a front view
+        self.x = np.abs(self._reach(neutral, skin) * np.sin(self.azimuth))
+
+    def _reach(self, neutral: np.ndarray, skin: np.ndarray) -> np.ndarray:
+        """Distance of the surface from the axis, m, [HEIGHT, WIDTH]; felt on every eighth texel."""
+        azimuth, heights = self.azimuth[0, ::8], self.z[::8, 0]
+        rays = np.stack([np.sin(azimuth), -np.cos(azimuth), 0 * azimuth], axis=-1).astype(np.float32)
+        felt = np.stack([cast(np.float32((0, self.axis, z)), rays, neutral, skin) for z in heights])
+        wide = np.stack([np.interp(self.azimuth[0], azimuth, row) for row in felt])
+        return np.stack([np.interp(-self.z[:, 0], -heights, column) for column in wide.T], axis=1)
 
     def texels(self, points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         """Texture places of all corners, float32 [T, 3, 2], of canonical points [V, 3]."""
@@ -42,11 +52,6 @@ def _ramp(low: float, high: float, value: np.ndarray) -> np.ndarray:
 
 def _blend(picture: np.ndarray, color: np.ndarray, strength: np.ndarray) -> None:
     picture += np.clip(strength, 0, 1)[..., None] * (color - picture)
-
-
-def front_x(canvas: Canvas) -> np.ndarray:
-    """Distance from the middle line on a front view, m, [HEIGHT, WIDTH]."""
-    return np.abs(canvas.x)
 
 
 def beard_mask(x: np.ndarray, azimuth: np.ndarray, z: np.ndarray, mouth: np.ndarray, look: Look) -> np.ndarray:
@@ -69,7 +74,7 @@ def paint_skin(look: Look, canvas: Canvas, hairline: float) -> np.ndarray:
     """The texture of an identity, float32 [HEIGHT, WIDTH, 3]; hairline: canonical height of the scalp's edge."""
     rng = np.random.default_rng(look.seed)
     picture = np.tile(look.skin, (HEIGHT, WIDTH, 1)).astype(np.float64)
-    x, z, eye, mouth = front_x(canvas), canvas.z, canvas.eye, canvas.mouth
+    x, z, eye, mouth = canvas.x, canvas.z, canvas.eye, canvas.mouth
     coarse = rng.normal(0, 0.012, (HEIGHT // 16 + 1, WIDTH // 16 + 1)).repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH]
     for _ in range(3):
         coarse = (coarse + np.roll(coarse, 6, 0) + np.roll(coarse, 6, 1) + np.roll(coarse, (-6, -6), (0, 1))) / 4
@@ -94,7 +99,7 @@ def paint_skin(look: Look, canvas: Canvas, hairline: float) -> np.ndarray:
 
 def _brow_mask(look: Look, canvas: Canvas) -> np.ndarray:
     """Both brows, mirror images, 0..1, [HEIGHT, WIDTH]."""
-    brow, x = look.brows, front_x(canvas)
+    brow, x = look.brows, canvas.x
     start = canvas.eye[0] - 0.46 * brow.length
     t = (x - start) / brow.length
     line = canvas.eye[2] + 0.0215 + 4 * brow.arch * t * (1 - t) + brow.tilt * (x - canvas.eye[0])
