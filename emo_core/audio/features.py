@@ -1,0 +1,47 @@
+"""From encoder states to one window of rows per video frame, by each family's rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StateTimes:
+    """When the states of an encoder happen: state t is centred at (t + center) / rate seconds."""
+
+    rate: float = 50.0
+    """States per second."""
+    center: float = 0.5
+    """Middle of state 0, in states."""
+
+
+def frame_windows(states: Tensor, times: StateTimes, frames: int, fps: float, window: int) -> Tensor:
+    """Windows [F, K, layers, C] around each video frame of states [T, layers, C] (paper, Audio Layers).
+
+    Frame i is centred at (i + 0.5) / fps s; its row lies between the two states nearest to that time, and a
+    window is the rows of frames i - m .. i + m with K = 2m + 1. Before the first and after the last state and
+    frame, the end is repeated.
+    """
+    return neighbours(resample_states(states, times, frames, fps), window // 2, window - 1 - window // 2)
+
+
+def resample_states(states: Tensor, times: StateTimes, frames: int, fps: float) -> Tensor:
+    """Rows [F, layers, C] at the centres of video frames, linear between states [T, layers, C]."""
+    if frames < 1 or fps <= 0 or states.shape[0] < 1:
+        raise ValueError(f"need states, frames and a frame rate, got {states.shape[0]}, {frames} and {fps}")
+    centers = (torch.arange(frames, dtype=torch.float64, device=states.device) + 0.5) / fps
+    position = (centers * times.rate - times.center).clamp(0, states.shape[0] - 1)
+    below = position.floor().long()
+    above = (below + 1).clamp(max=states.shape[0] - 1)
+    share = (position - below).to(states.dtype).reshape(-1, *[1] * (states.ndim - 1))
+    return torch.lerp(states[below], states[above], share)
+
+
+def neighbours(rows: Tensor, before: int, after: int) -> Tensor:
+    """Stack rows i - before .. i + after of each row i: [T, ...] to [T, K, ...]; the ends are repeated."""
+    offsets = torch.arange(-before, after + 1, device=rows.device)
+    index = torch.arange(rows.shape[0], device=rows.device)[:, None] + offsets
+    return rows[index.clamp(0, rows.shape[0] - 1)]
