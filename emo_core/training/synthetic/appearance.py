@@ -13,7 +13,7 @@ from .rasterizer import Lights
 
 SKIN_TONES = np.array([
     (255, 224, 202), (246, 208, 180), (240, 196, 160), (228, 180, 140), (214, 162, 118), (198, 144, 102),
-    (172, 118, 80), (146, 96, 62), (118, 74, 48), (92, 58, 40), (70, 44, 32), (250, 214, 205),
+    (172, 118, 80), (146, 96, 62), (118, 74, 48), (92, 58, 40), (80, 52, 38), (250, 214, 205),
 ]) / 255  # fmt: skip
 HAIR_TONES = np.array([
     (22, 18, 18), (38, 26, 20), (62, 40, 26), (92, 58, 34), (128, 84, 48), (168, 120, 66), (214, 172, 104),
@@ -121,7 +121,7 @@ def draw_look(seed: int) -> Look:
     return Look(
         phenotype=phenotype,
         changes=_changes(rng, fantasy),
-        eye_size=float(rng.uniform(1.22, 1.55) + 0.1 * fantasy),
+        eye_size=float(rng.uniform(1.30, 1.60) + 0.08 * fantasy),
         iris_angle=float(rng.uniform(0.52, 0.62)),
         skin=skin,
         lips=_lips(rng, skin, female),
@@ -146,7 +146,7 @@ def draw_look(seed: int) -> Look:
         shoulder_width=float(rng.uniform(0.16, 0.19) if female else rng.uniform(0.18, 0.225)),
         lights=_lights(rng),
         distance=float(rng.uniform(0.65, 1.9)),
-        fraction=float(rng.uniform(0.50, 0.62)),
+        fraction=float(rng.uniform(0.53, 0.65)),
         place=np.array([0.5 + rng.normal(0, 0.025), rng.uniform(0.47, 0.53)]),
         backdrop=int(rng.integers(5)),
         backdrop_colors=backdrop_colors,
@@ -171,6 +171,7 @@ def _changes(rng: np.random.Generator, fantasy: bool) -> dict[str, float]:
     spread = 0.5 if fantasy else 0.33
     changes = {name: float(np.clip(rng.normal(0, spread), -0.9, 0.9)) for name in MIDDLE_CHANGES + PAIRED_CHANGES}
     changes["ear-shape-triangle"] = float(fantasy and rng.random() < 0.7)
+    changes["eye-height2-incr"] = float(rng.uniform(0.0, 0.8))
     changes["eye-scale-incr"] = float(rng.uniform(0, 0.6))
     changes["eyebrows-trans-up"] = float(rng.uniform(0.0, 0.6))
     return changes
@@ -187,7 +188,7 @@ def _skin(rng: np.random.Generator) -> tuple[np.ndarray, bool]:
 
 
 def _lips(rng: np.random.Generator, skin: np.ndarray, female: bool) -> np.ndarray:
-    natural = np.clip(skin * (0.92, 0.60, 0.60), 0, 1)
+    natural = np.clip(0.58 * skin * (0.95, 0.58, 0.58) + 0.42 * np.array((0.78, 0.26, 0.29)), 0, 1)
     if female and rng.random() < 0.6:
         paint = hsv(rng.uniform(0.90, 1.04), rng.uniform(0.5, 0.85), rng.uniform(0.55, 0.9))
         return 0.25 * natural + 0.75 * paint

@@ -57,7 +57,7 @@ def feel_skull(points: np.ndarray, triangles: np.ndarray, center: np.ndarray) ->
     opened = np.max([np.roll(low, shift, axis=1) for shift in range(-4, 5)], axis=0)
     for _ in range(2):
         opened = (np.roll(opened, 1, axis=1) + 2 * opened + np.roll(opened, -1, axis=1)) / 4
-    return Skull(center.astype(np.float32), np.maximum(opened, np.roll(opened, 0)).astype(np.float32))
+    return Skull(center.astype(np.float32), opened.astype(np.float32))
 
 
 def _noise(rng: np.random.Generator, waves: int) -> np.ndarray:
@@ -68,7 +68,7 @@ def _noise(rng: np.random.Generator, waves: int) -> np.ndarray:
     return (np.cos(count * around[:, None] + phase) * rng.normal(0, 1, waves)).sum(axis=1) / np.sqrt(waves)
 
 
-def _line(style: HairStyle, values: tuple[float, ...]) -> np.ndarray:
+def _line(values: tuple[float, ...]) -> np.ndarray:
     """Values at front, temples, ears and back, spread smoothly over the columns, [COLUMNS]."""
     around = np.linspace(0, 360, COLUMNS, endpoint=False)
     side = np.minimum(around, 360 - around)
@@ -88,9 +88,9 @@ def build_hair(style: HairStyle, skull: Skull, chin: float, crown: float, color:
     reach = skull.reach + style.thickness * wave + ridge
     out, height = reach * np.cos(up), skull.center[2] + reach * np.sin(up)
     skin_out = skull.reach * np.cos(up)
-    ends = _line(style, style.ends) + style.parting * np.sin(around) * (np.cos(around) > 0)
-    ends = chin + (crown - chin) * (ends + style.jagged * _noise(rng, 30))
-    hanging = _line(style, tuple(float(h) for h in style.hanging))
+    ends = _line(style.ends) + style.parting * np.sin(around) * (np.cos(around) > 0)
+    hanging = _line(tuple(float(h) for h in style.hanging))
+    ends = chin + (crown - chin) * (ends + style.jagged * hanging * _noise(rng, 30))
     sheet = np.empty((ROWS, COLUMNS, 3), dtype=np.float32)
     for c in range(COLUMNS):
         sheet[:, c] = _comb(out[:, c], height[:, c], skin_out[:, c], ends[c], hanging[c], around[c])

@@ -32,7 +32,7 @@ def action_weights(state: FaceState) -> np.ndarray:
     raised, lowered = max(state.brow, 0.0), max(-state.brow, 0.0)
     awake = 1 - state.blink
     up, down = max(state.gaze_y, 0.0) * awake, max(-state.gaze_y, 0.0) * awake
-    pucker = min(1.0, 0.45 * narrow + 0.8 * state.round)
+    pucker = min(1.0, 0.75 * narrow + 0.8 * state.round)
     sides = {
         "mouthLowerDown": 0.30 * state.open * (1 - state.round) + 0.12 * wide,
         "mouthUpperUp": 0.20 * state.open * (1 - state.round) + 0.10 * wide,
@@ -125,6 +125,7 @@ class RenderedHead:
     def __init__(self, world: HeadWorld, look: Look) -> None:
         self.look = look
         self.marks = world.marks
+        self._backdrops: dict[int, np.ndarray] = {}
         self._shape(world)
         self._build(world)
         face = self.points[self.marks.face]
@@ -249,8 +250,9 @@ class RenderedHead:
         if look.glasses is not None:
             ear = face[np.argmax(face[:, 0])]
             ears = np.array([[-ear[0] + 0.012, ear[1] - 0.005, 0], [ear[0] - 0.012, ear[1] - 0.005, 0]])
-            front = float(self.eyes[0, 1] - self.eye_radius - 0.009)
-            size = np.array([look.glasses.half_width, look.glasses.half_height])
+            front = float(self.eyes[0, 1] - self.eye_radius - 0.011)
+            half = min(look.glasses.half_width, float(self.eyes[1, 0]) - 0.008)  # leaves room for the nose
+            size = np.array([half, min(look.glasses.half_height, half)])
             parts.append((glasses(self.eyes, size, front, ears, look.glasses.squareness, look.glasses.thickness,
                                   look.glasses.color), PLAIN, 1.0))  # fmt: skip
         parts.append((self._shoulders(), PLAIN, 0.0))
@@ -295,9 +297,15 @@ class RenderedHead:
         screen = flat * np.array([side, side, 1], np.float32)
         yaw, pitch = np.deg2rad((GAZE_YAW * state.gaze_x, GAZE_PITCH * state.gaze_y))
         gaze = np.array([np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), np.sin(pitch)], np.float32)
-        backdrop = paint_backdrop(self.look.backdrop, self.look.backdrop_colors, self.look.seed, side).copy()
-        picture = draw(self.surface, view, screen, gaze, self.look.lights, backdrop)
+        picture = draw(self.surface, view, screen, gaze, self.look.lights, self._backdrop(side).copy())
         return picture, self._truth(flat * np.float32(size))
+
+    def _backdrop(self, side: int) -> np.ndarray:
+        """The background, painted once per size, float32 [side, side, 3]."""
+        if side not in self._backdrops:
+            look = self.look
+            self._backdrops = {side: paint_backdrop(look.backdrop, look.backdrop_colors, look.seed, side)}
+        return self._backdrops[side]
 
     def _truth(self, flat: np.ndarray) -> Truth:
         """Landmarks and box from the projected vertices, in pixels."""

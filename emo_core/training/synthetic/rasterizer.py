@@ -117,7 +117,7 @@ def _ramp(low: float, high: float, value: float) -> float:
     return t * t * (3.0 - 2.0 * t)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _shade(
     picture, winner, weights, view, normals, triangles, kinds, corners, attributes, gloss, texture,
     lip_color, lash_color, iris_color, iris, gaze, directions, colors, sky, ground,
@@ -145,19 +145,22 @@ def _shade(
                 picture[y, x] = att
                 continue
             spec = a * gloss[i] + b * gloss[j] + c * gloss[k]
-            shininess = 18.0
+            squarings = 4
             if kind == SKIN:
                 _skin_color(base, att, corners[t], a, b, c, texture, lip_color, lash_color)
                 spec *= np.float32(1.0) + att[0]
             elif kind == EYE:
                 _eye_color(base, att, iris_color, iris, gaze)
-                shininess = 60.0
+                squarings = 6
             else:
                 base[:] = att
-            _light(picture[y, x], base, normal, place, spec, shininess, directions, colors, sky, ground)
+            _light(picture[y, x], base, normal, place, spec, squarings, directions, colors, sky, ground)
+            if kind == EYE:  # eyes are kept bright under heavy brows
+                for d in range(3):
+                    picture[y, x, d] += np.float32(0.3) * (base[d] - picture[y, x, d])
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _skin_color(base, att, corner, a, b, c, texture, lip_color, lash_color):
     u = a * corner[0, 0] + b * corner[1, 0] + c * corner[2, 0]
     v = a * corner[0, 1] + b * corner[1, 1] + c * corner[2, 1]
@@ -175,7 +178,7 @@ def _skin_color(base, att, corner, a, b, c, texture, lip_color, lash_color):
         base[d] = color * (np.float32(1.0) - att[2])
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _eye_color(base, att, iris_color, iris, gaze):
     length = np.sqrt(att[0] ** 2 + att[1] ** 2 + att[2] ** 2) + 1e-9
     cosine = (att[0] * gaze[0] + att[1] * gaze[1] + att[2] * gaze[2]) / length
@@ -189,27 +192,49 @@ def _eye_color(base, att, iris_color, iris, gaze):
         base[d] = color + white * (np.float32(0.93) - color)
 
 
-@njit(cache=True)
-def _light(out, base, normal, place, spec, shininess, directions, colors, sky, ground):
-    """Lambert and Blinn-Phong light from three sources over a sky-ground ambient."""
-    length = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2) + 1e-9
+@njit(cache=True, fastmath=True)
+def _light(out, base, normal, place, spec, squarings, directions, colors, sky, ground):
+    """Lambert and Blinn-Phong light from three sources over a sky-ground ambient; the highlight's exponent
+    is 2 ** squarings."""
+    length = np.sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]) + np.float32(1e-9)
     nx, ny, nz = normal[0] / length, normal[1] / length, normal[2] / length
-    far = np.sqrt(place[0] ** 2 + place[1] ** 2 + place[2] ** 2) + 1e-9
+    far = np.sqrt(place[0] * place[0] + place[1] * place[1] + place[2] * place[2])
     vx, vy, vz = -place[0] / far, -place[1] / far, -place[2] / far
     if nx * vx + ny * vy + nz * vz < 0:  # thin sheets are lit on the side one sees
         nx, ny, nz = -nx, -ny, -nz
-    up = np.float32(0.5 + 0.5 * nz)
+    up = np.float32(0.5) + np.float32(0.5) * nz
     for d in range(3):
         out[d] = base[d] * (ground[d] + up * (sky[d] - ground[d]))
     for s in range(3):
         facing = nx * directions[s, 0] + ny * directions[s, 1] + nz * directions[s, 2]
-        wrapped = np.float32(max(0.0, (facing + 0.25) / 1.25))  # soft terminator, as of a large lamp
-        hx, hy, hz = directions[s, 0] + vx, directions[s, 1] + vy, directions[s, 2] + vz
-        half = np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
-        shine = max(0.0, (nx * hx + ny * hy + nz * hz) / half) ** shininess
-        glint = np.float32(spec * shine * (1.0 if facing > 0 else 0.0))
+        wrapped = max(np.float32(0), facing * np.float32(0.8) + np.float32(0.2))  # soft terminator, as of a large lamp
+        glint = np.float32(0)
+        if facing > 0 and spec > 0:
+            hx, hy, hz = directions[s, 0] + vx, directions[s, 1] + vy, directions[s, 2] + vz
+            half = np.sqrt(hx * hx + hy * hy + hz * hz)
+            shine = max(np.float32(0), (nx * hx + ny * hy + nz * hz) / half)
+            for _ in range(squarings):
+                shine *= shine
+            glint = np.float32(spec * shine)
         for d in range(3):
             out[d] += colors[s, d] * (base[d] * wrapped + glint)
+
+
+@njit(cache=True)
+def _reduce(picture: np.ndarray) -> np.ndarray:
+    """The mean of SUPERSAMPLING x SUPERSAMPLING samples per pixel, as bytes."""
+    size = picture.shape[0] // SUPERSAMPLING
+    result = np.empty((size, size, 3), dtype=np.uint8)
+    for y in range(size):
+        for x in range(size):
+            for d in range(3):
+                total = np.float32(0)
+                for sy in range(SUPERSAMPLING):
+                    for sx in range(SUPERSAMPLING):
+                        total += picture[y * SUPERSAMPLING + sy, x * SUPERSAMPLING + sx, d]
+                value = min(max(total / np.float32(SUPERSAMPLING * SUPERSAMPLING), np.float32(0)), np.float32(1))
+                result[y, x, d] = np.uint8(value * np.float32(255) + np.float32(0.5))
+    return result
 
 
 def draw(
@@ -228,6 +253,4 @@ def draw(
         surface.attributes, surface.gloss, surface.texture, surface.lip_color, surface.lash_color,
         surface.iris_color, surface.iris, gaze, lights.directions, lights.colors, lights.sky, lights.ground,
     )  # fmt: skip
-    small = side // SUPERSAMPLING
-    mean = picture.reshape(small, SUPERSAMPLING, small, SUPERSAMPLING, 3).mean(axis=(1, 3))
-    return (np.clip(mean, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return _reduce(picture)

@@ -61,11 +61,13 @@ def beard_mask(x: np.ndarray, azimuth: np.ndarray, z: np.ndarray, mouth: np.ndar
     up = z - mouth[2]
     lip = 0.011 - 0.006 * np.clip(x / 0.026, 0, 1)
     moustache = _ramp(lip - 0.001, lip + 0.003, up) * _ramp(0.024, 0.019, up) * _ramp(0.034, 0.027, x)
-    below = _ramp(-0.012, -0.018, up + 0.10 * np.clip(x - 0.018, 0, 1)) * _ramp(-0.075, -0.060, up)
+    below = _ramp(-0.012, -0.018, up + 0.10 * np.clip(x - 0.018, 0, 1)) * _ramp(-0.066, -0.056, up)
     chin = below * _ramp(0.036, 0.026, x)
-    sides = _ramp(0.45, 0.62, azimuth) * _ramp(0.055, 0.02, up) * _ramp(-0.08, -0.06, up) * _ramp(1.72, 1.55, azimuth)
-    low = below + _ramp(-0.004, -0.014, up - 0.055 * _ramp(0.25, 0.8, azimuth)) * _ramp(0.030, 0.036, x)
-    jaw = np.maximum(sides, np.clip(low, 0, 1) * _ramp(-0.08, -0.06, up) * _ramp(1.72, 1.55, azimuth))
+    under = -0.058 + 0.050 * _ramp(0.5, 1.4, azimuth)  # along the jaw bone, up to the ear
+    over = -0.010 + 0.020 * _ramp(0.3, 0.7, azimuth) + 0.060 * _ramp(0.7, 1.25, azimuth)
+    jaw = _ramp(over + 0.002, over - 0.004, up) * _ramp(under - 0.008, under, up) * _ramp(1.55, 1.42, azimuth)
+    jaw *= _ramp(0.022, 0.030, x)
+    jaw = np.maximum(jaw, below)
     beard = look.beard
     return np.maximum.reduce([beard.moustache * moustache, beard.chin * chin, beard.jaw * jaw])
 
