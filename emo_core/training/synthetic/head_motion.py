@@ -33,6 +33,7 @@ def walk(
     angles = np.clip(rng.normal(0, 0.3, 3), -0.8, 0.8) * limits
     direction = rng.standard_normal(3) * _SHARE
     breath = gaussian_filter1d(rng.standard_normal(count), 0.4 * fps, mode="wrap")
+    breath -= breath.mean()  # short clips wrap into a constant
     pace = speed * np.exp(0.25 * breath / max(float(breath.std()), 1e-6))
     path = np.empty((count, 3))
     noise = rng.standard_normal((count, 3)) * np.sqrt(2 * _AGILITY / fps)
