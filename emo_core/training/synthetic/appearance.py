@@ -116,7 +116,7 @@ def draw_look(seed: int) -> Look:
     skin, fantasy = _skin(rng)
     hair_color = _hair_color(rng, fantasy, age)
     hair = _hair_style(rng, female, age)
-    brow_color = np.clip(np.minimum(hair_color * rng.uniform(0.45, 0.85), skin.mean() * 0.62), 0.02, 0.5)
+    brow_color = np.clip(np.minimum(hair_color * rng.uniform(0.45, 0.8), skin.mean() * 0.5), 0.02, 0.5)
     backdrop_colors = np.stack([_backdrop_color(rng, skin) for _ in range(3)])
     return Look(
         phenotype=phenotype,
@@ -212,7 +212,7 @@ def _hair_style(rng: np.random.Generator, female: bool, age: float) -> HairStyle
     weights = np.array([0, 1, 2, 3, 3, 4, 3, 1, 1, 0.6]) if female else np.array([1.6, 2.5, 4, 2, 0.5, 0.7, 0.3, 1, 0.2, 0.8])
     kind = rng.choice(10, p=weights / weights.sum())
     low = rng.uniform(-0.45, -0.1)
-    fringe = rng.uniform(0.70, 0.76)
+    fringe = rng.uniform(0.70, 0.78)
     if kind == 0:
         return None
     if kind == 1:  # cropped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,12 @@ MOUTH_COLOR = np.array((0.27, 0.035, 0.06), np.float32)
 """The inside of every mouth; no skin, lip or hair has it."""
 GAZE_YAW, GAZE_PITCH = 30.0, 20.0
 """Turn of the eyes at gaze 1, degrees."""
+LIP_OVERLAP = 0.0006
+"""How far the lips press into each other when the mouth is closed, m."""
 NECK_LENGTHENING = 0.03
 """MakeHuman's head part ends high on the neck; its base is moved down by this, m."""
+FRINGE_ABOVE_BROWS = 0.085
+"""Room kept free for raised brows, part of the head's height."""
 CHEST_FOLLOWS = 0.6
 """The part of a head shift that the shoulders make too."""
 
@@ -30,12 +34,12 @@ def action_weights(state: FaceState) -> np.ndarray:
     wide, narrow = max(state.width, 0.0), max(-state.width, 0.0)
     smile, frown = max(state.smile, 0.0), max(-state.smile, 0.0)
     raised, lowered = max(state.brow, 0.0), max(-state.brow, 0.0)
-    awake = 1 - state.blink
+    awake, parted = 1 - state.blink, min(1.0, 4 * state.open)
     up, down = max(state.gaze_y, 0.0) * awake, max(-state.gaze_y, 0.0) * awake
-    pucker = min(1.0, 0.75 * narrow + 0.8 * state.round)
+    pucker = min(1.1, 0.75 * narrow + state.round)
     sides = {
-        "mouthLowerDown": 0.30 * state.open * (1 - state.round) + 0.12 * wide,
-        "mouthUpperUp": 0.20 * state.open * (1 - state.round) + 0.10 * wide,
+        "mouthLowerDown": 0.30 * state.open * (1 - state.round) + 0.12 * wide * parted,
+        "mouthUpperUp": 0.20 * state.open * (1 - state.round) + 0.10 * wide * parted,
         "mouthSmile": 0.85 * smile + 0.12 * wide,
         "mouthFrown": 0.9 * frown,
         "mouthStretch": 0.75 * wide,
@@ -81,14 +85,15 @@ def find_marks(mesh: HeadMesh, eye: np.ndarray) -> Marks:
     points, skin = mesh.neutral, np.unique(mesh.skin)
     middle = skin[np.abs(points[skin, 0]) < 1e-4]
     nose = middle[np.argmin(points[middle, 1])]
-    seam = np.flatnonzero(mesh.lip_rings == 4)
+    outer = np.flatnonzero(mesh.lip_rings == 4)
+    seam = np.flatnonzero(mesh.lip_rings == 1)  # where closed lips touch
     at_middle = seam[np.abs(points[seam, 0]) < 1e-4]
     upper = at_middle[np.argmax(points[at_middle, 2])]
     lower = at_middle[np.argmin(points[at_middle, 2])]
     front = middle[(points[middle, 1] < points[upper, 1] + 0.03) & (points[middle, 2] < points[lower, 2])]
     chin = front[np.argmin(points[front, 2] + 0.6 * points[front, 1])]
     brows = [_nearest(points, skin, (side * eye[0], eye[1] - 0.02, eye[2] + 0.0235)) for side in (-1, 1)]
-    corners = seam[np.argmin(points[seam, 0])], seam[np.argmax(points[seam, 0])]
+    corners = outer[np.argmin(points[outer, 0])], outer[np.argmax(points[outer, 0])]
     face = skin[(points[skin, 2] >= points[chin, 2] - 1e-4) & (mesh.turn[skin] > 0.8)]
     return Marks(np.array([nose, *corners, upper, lower, chin, *brows]), face)
 
@@ -145,6 +150,9 @@ class RenderedHead:
         self.eye_radius = radius * look.eye_size
         self.points = self._enlarge_eyes(points)
         self.actions = self._enlarge_eyes(points + mesh.actions) - self.points
+        upper, lower = self.marks.points[3:5]
+        self.lip_gap = float(self.points[upper, 2] - self.points[lower, 2])
+        self.lip_gaps = self.actions[:, upper, 2] - self.actions[:, lower, 2]
 
     def _enlarge_eyes(self, points: np.ndarray) -> np.ndarray:
         """Scale what is near the eyes about their centres, points [..., 3]."""
@@ -245,7 +253,10 @@ class RenderedHead:
             center = np.array([0, (face[:, 1].min() + face[:, 1].max()) / 2 + 0.01, self.eyes[0, 2] + 0.02])
             skull = feel_skull(self.points, world.mesh.skin, center.astype(np.float32))
             rng = np.random.default_rng(look.seed + 2)
-            hair = build_hair(look.hair, skull, float(marks[5, 2]), float(face[:, 2].max()), look.hair_color, rng)
+            chin, crown, brow = marks[5, 2], face[:, 2].max(), marks[6, 2]
+            lowest = float((brow - chin) / (crown - chin)) + FRINGE_ABOVE_BROWS
+            style = replace(look.hair, ends=(max(look.hair.ends[0], lowest), *look.hair.ends[1:]))
+            hair = build_hair(style, skull, float(chin), float(crown), look.hair_color, rng)
             parts.append((hair, PLAIN, 1.0))
         if look.glasses is not None:
             ear = face[np.argmax(face[:, 0])]
@@ -268,10 +279,19 @@ class RenderedHead:
         collar = min(self.look.collar, float(chin - neck[2]) - 0.045)  # an opening jaw stays free
         return shoulders(neck, radius, self.look.shoulder_width, collar, self.look.cloth)
 
+    def _weights(self, state: FaceState) -> np.ndarray:
+        """Weights of `ACTIONS` that keep the lips together unless the state opens them, float32 [A]."""
+        weights = action_weights(state)
+        shut = action_weights(replace(state, open=0.0))
+        gap = LIP_OVERLAP + self.lip_gap + float(shut @ self.lip_gaps)
+        close = ACTIONS.index("mouthClose")
+        weights[close] += np.clip(-gap / self.lip_gaps[close], 0, 1)
+        return weights
+
     def pose(self, state: FaceState) -> np.ndarray:
         """All vertices in metres, before the camera, float32 [V, 3]."""
         moved = self.base.copy()
-        weights = action_weights(state)
+        weights = self._weights(state)
         used = np.flatnonzero(weights)
         size = self.deltas.shape[1] // 3
         moved[:size] += (weights[used] @ self.deltas[used]).reshape(-1, 3)

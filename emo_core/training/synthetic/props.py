@@ -113,7 +113,7 @@ def glasses(eyes: np.ndarray, size: np.ndarray, front: float, ears: np.ndarray, 
 def teeth(lip: np.ndarray, width: float) -> Part:
     """An upper row of teeth behind the point `lip` [3] where the lips meet; width m."""
     across = np.linspace(-1, 1, 15)
-    arc = np.stack([across * width / 2, 0.011 + 0.016 * across**2, 0 * across], axis=-1)
+    arc = np.stack([across * width / 2, 0.007 + 0.016 * across**2, 0 * across], axis=-1)
     drop = 0.0010 * (1 - 0.5 * across**2)[:, None] * np.array([[0, 0, 1.0]])
     rows = np.stack([arc + [0, 0, 0.010], arc - drop]) + lip
     return colored(rows.reshape(-1, 3), grid_triangles(2, 15, False), np.float32((0.86, 0.84, 0.80)))

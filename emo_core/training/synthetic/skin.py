@@ -61,7 +61,7 @@ def beard_mask(x: np.ndarray, azimuth: np.ndarray, z: np.ndarray, mouth: np.ndar
     up = z - mouth[2]
     lip = 0.011 - 0.006 * np.clip(x / 0.026, 0, 1)
     moustache = _ramp(lip - 0.001, lip + 0.003, up) * _ramp(0.024, 0.019, up) * _ramp(0.034, 0.027, x)
-    below = _ramp(-0.012, -0.018, up + 0.10 * np.clip(x - 0.018, 0, 1)) * _ramp(-0.066, -0.056, up)
+    below = _ramp(-0.012, -0.018, up + 0.10 * np.clip(x - 0.018, 0, 1)) * _ramp(-0.056, -0.047, up)
     chin = below * _ramp(0.036, 0.026, x)
     under = -0.058 + 0.050 * _ramp(0.5, 1.4, azimuth)  # along the jaw bone, up to the ear
     over = -0.010 + 0.020 * _ramp(0.3, 0.7, azimuth) + 0.060 * _ramp(0.7, 1.25, azimuth)
