@@ -73,7 +73,7 @@ class ComfyServer:
         self.log_path = base / "comfyui.log"
         self._comfyui = comfyui
         self._flags = (*FLAGS, *extra_flags)
-        self._python = python or find_python(comfyui)
+        self.python = python or find_python(comfyui)
         self._process: subprocess.Popen[bytes] | None = None
         self._address = ""
 
@@ -85,7 +85,7 @@ class ComfyServer:
             link.symlink_to(PACK, target_is_directory=True)
         self._address = f"127.0.0.1:{free_port()}"
         port = self._address.rpartition(":")[2]
-        command = [str(self._python), "main.py", "--port", port, "--base-directory", str(self.base)]
+        command = [str(self.python), "main.py", "--port", port, "--base-directory", str(self.base)]
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [*command, *self._flags], cwd=self._comfyui, stdout=log, stderr=subprocess.STDOUT

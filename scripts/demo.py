@@ -8,6 +8,7 @@ import argparse
 import json
 import shutil
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 import av
 from comfy_cli.workflow_to_api import convert_ui_to_api
 from comfy_server import ComfyServer, ComfyServerError
-from contact_sheet import contact_sheet
 from PIL import Image, UnidentifiedImageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +96,8 @@ def make_video(options: argparse.Namespace) -> None:
         memory = server.peak_memory()
     video = collect_video(result.outputs, options.output / f"{options.workflow.stem}.mp4")
     sheet = video.with_suffix(".png")
-    contact_sheet(video).save(sheet)
+    command = [str(server.python), "-m", "emo_core", "sheet", str(video.resolve()), "-o", str(sheet.resolve())]
+    subprocess.run(command, cwd=ROOT, check=True)
     print(f"video:          {shown(video)}\ncontact sheet:  {shown(sheet)}")
     print(f"time:           {run_seconds:.1f} s in ComfyUI, {time.perf_counter() - start:.1f} s in all")
     print(f"peak memory:    {f'{memory / 2**30:.2f} GiB' if memory else 'not known on this system'}")

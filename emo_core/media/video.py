@@ -1,0 +1,146 @@
+"""Video files: written frame by frame with their sound, never left half done; read back for inspection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+import torch
+from av.container import OutputContainer
+from torch import Tensor
+
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+AUDIO_CHUNK = 1 << 16  # samples handed to the encoder at once
+QUALITY = {"crf": "17", "preset": "medium"}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples [C, S] in -1..1 and their rate in Hz."""
+
+    samples: Tensor
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return self.samples.shape[-1] / self.rate
+
+    def cut(self, frames: int, fps: float) -> Sound:
+        """The part that `frames` pictures at `fps` cover, not padded if it is shorter."""
+        return Sound(self.samples[:, : math.ceil(frames * self.rate / fps)], self.rate)
+
+
+class VideoWriter:
+    """Writes an mp4 (H.264, AAC) frame by frame; use it with `with`.
+
+    The file stands at `path` only when everything is in it: until then, and after an error, there is none.
+    """
+
+    def __init__(self, path: Path, fps: float, sound: Sound | None = None) -> None:
+        if fps <= 0:
+            raise ValueError(f"fps must be above 0, got {fps}")
+        self.path = path
+        self.frames = 0
+        self._partial = path.with_name(f".{path.name}.part")
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._sound = sound
+        self._container: OutputContainer | None = None
+
+    def __enter__(self) -> VideoWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        options = {"movflags": "use_metadata_tags"}
+        self._container = container = av.open(self._partial, "w", format="mp4", options=options)
+        self._video = container.add_stream("libx264", rate=self._rate, options=QUALITY)
+        self._video.pix_fmt = "yuv420p"
+        self._audio = self._add_audio(container, self._sound) if self._sound else None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            if kind is None and self.frames:
+                container.mux(self._video.encode(None))
+                self._write_sound(container)
+        finally:
+            container.close()
+            if kind is None and self.frames:
+                self._partial.replace(self.path)
+            else:
+                self._partial.unlink(missing_ok=True)
+
+    def write(self, pictures: Tensor) -> None:
+        """Append pictures [F, H, W, 3] in 0..1; H and W are even and stay the same."""
+        if self._container is None:
+            raise ValueError("the video is not open: use it with `with`")
+        height, width = pictures.shape[1:3]
+        if height % 2 or width % 2:
+            raise ValueError(f"pictures are {width} x {height}, H.264 wants even numbers: scale or crop them")
+        if not self.frames:
+            self._video.width, self._video.height = width, height
+        for picture in (pictures * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy():
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            self._container.mux(self._video.encode(frame))
+            self.frames += 1
+
+    @staticmethod
+    def _add_audio(container: OutputContainer, sound: Sound) -> av.AudioStream:
+        rate = min(AAC_RATES, key=lambda allowed: (abs(allowed - sound.rate), -allowed))
+        return container.add_stream("aac", rate=rate, layout=_layout(sound))
+
+    def _write_sound(self, container: OutputContainer) -> None:
+        if self._audio is None or self._sound is None:
+            return
+        sound = self._sound.cut(self.frames, float(self._rate))
+        resampler = av.AudioResampler("fltp", _layout(sound), self._audio.rate)
+        for start in range(0, sound.samples.shape[1], AUDIO_CHUNK):
+            part = sound.samples[:2, start : start + AUDIO_CHUNK].float().contiguous().cpu().numpy()
+            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=_layout(sound))
+            frame.sample_rate, frame.pts, frame.time_base = sound.rate, start, Fraction(1, sound.rate)
+            for piece in resampler.resample(frame):
+                container.mux(self._audio.encode(piece))
+        for piece in resampler.resample(None):
+            container.mux(self._audio.encode(piece))
+        container.mux(self._audio.encode(None))
+
+
+def _layout(sound: Sound) -> str:
+    return "mono" if sound.samples.shape[0] == 1 else "stereo"
+
+
+def read_frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a video [H, W, 3] uint8, one after another."""
+    with av.open(path) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def frame_rate(path: Path) -> float:
+    """Frames per second of a video."""
+    with av.open(path) as container:
+        return float(container.streams.video[0].average_rate or 0)
+
+
+def read_sound(path: Path) -> Sound:
+    """The sound of an audio or video file; ValueError if it has none."""
+    with av.open(path) as container:
+        if not container.streams.audio:
+            raise ValueError(f"{path} holds no sound: give a file with an audio track")
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
+        pieces = (piece for frame in container.decode(stream) for piece in resampler.resample(frame))
+        parts = [piece.to_ndarray() for piece in pieces]
+        rate = stream.rate
+    if not parts:
+        raise ValueError(f"{path} holds no samples: give a file with an audio track that is not empty")
+    return Sound(torch.from_numpy(np.concatenate(parts, axis=1)), rate)

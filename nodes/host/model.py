@@ -1,0 +1,148 @@
+"""The backbone as a MODEL: whatever samples a Stable Diffusion model samples ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management as mm
+import comfy.model_patcher
+import comfy.patcher_extension
+import comfy.supported_models_base
+import torch
+from torch import Tensor
+
+from ...emo_core.config import EmoConfig
+from ...emo_core.models.backbone import Backbone
+from ...emo_core.modules.conditions import Features
+from .layers import SUPPORTED_DTYPES, Precision, host_backend
+from .managed import patcher
+
+PAYLOAD = "emo"
+"""Under this key every CONDITIONING entry of ours carries its `Features`."""
+
+
+class HostBackbone(Backbone):
+    """The backbone as the host calls it. Parameter names stay those of `Backbone`."""
+
+    def __init__(self, config: EmoConfig, precision: Precision, **_: object) -> None:
+        super().__init__(config, backend=host_backend(precision, "meta"))
+        self.dtype = precision.weights
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, timesteps: Tensor, context: Tensor | None = None, control: Any = None,
+        transformer_options: dict[str, Any] | None = None, **kwargs: Any,
+    ) -> Tensor:
+        """Prediction [R*F, 4, h, w] for R clips of F frames; `PAYLOAD` is a list of one Features per clip."""
+        options = transformer_options or {}
+        # EasyCache and others hook in here; they want the options as the last positional argument
+        return comfy.patcher_extension.WrapperExecutor.new_class_executor(
+            self._forward,
+            self,
+            comfy.patcher_extension.get_all_wrappers(
+                comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options
+            ),
+        ).execute(x, timesteps, context, control, options, **kwargs)
+
+    def _forward(
+        self, x: Tensor, timesteps: Tensor, context: Tensor | None, control: Any,
+        transformer_options: dict[str, Any], **kwargs: Any,
+    ) -> Tensor:
+        features = kwargs.get(PAYLOAD)
+        if not features:
+            raise ValueError("this MODEL got a CONDITIONING without EMO features: connect EMO Condition")
+        if control is not None:
+            raise ValueError("this MODEL got a ControlNet, which EMO models do not take: disconnect it")
+        return super().forward(x, timesteps[:: x.shape[0] // len(features)], features)
+
+
+class FeaturesCond(comfy.conds.CONDRegular):
+    """Features on their way to the network: never repeated over frames, one payload per clip of the batch."""
+
+    def process_cond(self, batch_size: int, **_: object) -> FeaturesCond:
+        return self._copy_with(self.cond)
+
+    def can_concat(self, other: FeaturesCond) -> bool:
+        return True
+
+    def concat(self, others: list[FeaturesCond]) -> list[Features]:
+        return [self.cond, *(other.cond for other in others)]
+
+    def size(self) -> list[int]:
+        return [1]
+
+
+class EmoBaseModel(comfy.model_base.BaseModel):
+    """What the host's samplers see."""
+
+    def __init__(self, config: EmoModelConfig) -> None:
+        kinds = comfy.model_base.ModelType
+        kind = kinds.V_PREDICTION if config.emo.schedule.prediction == "v" else kinds.EPS
+        super().__init__(config, kind, device="meta", unet_model=HostBackbone)  # pyright: ignore[reportArgumentType]
+        self.emo_config = config.emo
+
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """Add our features, on the device for all steps."""
+        conds = super().extra_conds(**kwargs)
+        features = kwargs.get(PAYLOAD)
+        if features is not None:
+            dtype = self.manual_cast_dtype or self.get_dtype()
+            conds[PAYLOAD] = FeaturesCond(move(features, kwargs["device"], dtype))
+        return conds
+
+
+class EmoModelConfig(comfy.supported_models_base.BASE):
+    """The host's description of one of our networks."""
+
+    unet_config: dict[str, Any] = {}  # noqa: RUF012 (the base class copies it for each instance)
+    unet_extra_config: dict[str, Any] = {}  # noqa: RUF012 (else the host adds settings of its own UNet)
+    supported_inference_dtypes = SUPPORTED_DTYPES
+
+    def __init__(self, config: EmoConfig, precision: Precision) -> None:
+        self.emo = config
+        schedule = config.schedule
+        self.sampling_settings = {
+            # the host's names are swapped: its "linear" is what diffusers calls "scaled_linear"
+            "beta_schedule": "linear" if schedule.betas == "scaled_linear" else "sqrt_linear",
+            "linear_start": schedule.beta_start,
+            "linear_end": schedule.beta_end,
+            "zsnr": schedule.zero_snr,
+        }
+        width = config.unet.channels[0]
+        super().__init__({"config": config, "precision": precision, "model_channels": width})
+        self.manual_cast_dtype = precision.cast
+        self.latent_format.scale_factor = config.vae.scaling
+        # activations grow with the width; Stable Diffusion 1.5 without temporal layers is 1.0 in the host
+        self.memory_usage_factor = 1.5 * width / 320
+
+    latent_format = comfy.latent_formats.SD15
+
+
+def build_model(
+    config: EmoConfig, state: Mapping[str, Tensor], weight_dtype: torch.dtype | None = None
+) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL from the backbone's weights; RuntimeError if a key is missing, unknown or misshapen."""
+    precision = Precision.choose(state, weight_dtype)
+    model = EmoBaseModel(EmoModelConfig(config, precision))
+    model.diffusion_model.load_state_dict(precision.convert(state), assign=True)
+    model.diffusion_model.requires_grad_(False)
+    model.device = mm.unet_offload_device()
+    return patcher(model)
+
+
+def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """`value` with every tensor inside it, in features, maps and tuples too, on `device` in `dtype`."""
+    if isinstance(value, Tensor):
+        return value.to(device, dtype)
+    if isinstance(value, Mapping):
+        return {key: move(item, device, dtype) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(move(item, device, dtype) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return dataclasses.replace(value, **{name: move(getattr(value, name), device, dtype) for name in names})
+    return value
