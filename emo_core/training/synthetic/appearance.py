@@ -111,7 +111,11 @@ def draw_look(seed: int) -> Look:
     """The identity of a seed; the same seed gives the same identity for ever."""
     rng = np.random.default_rng(seed)
     female = rng.random() < 0.5
-    age = float(rng.choice([rng.uniform(0.30, 0.45), rng.uniform(0.45, 0.75), rng.uniform(0.75, 1.0)], p=[0.2, 0.6, 0.2]))
+    age = float(
+        rng.choice(
+            [rng.uniform(0.30, 0.45), rng.uniform(0.45, 0.75), rng.uniform(0.75, 1.0)], p=[0.2, 0.6, 0.2]
+        )
+    )
     phenotype = _phenotype(rng, female, age)
     skin, fantasy = _skin(rng)
     hair_color = _hair_color(rng, fantasy, age)
@@ -127,8 +131,12 @@ def draw_look(seed: int) -> Look:
         lips=_lips(rng, skin, female),
         blush=np.append(np.clip(skin * (1.08, 0.68, 0.68), 0, 1), rng.uniform(0, 0.55)),
         freckles=float(rng.random() < 0.12),
-        eye_shadow=np.append(hsv(rng.random(), 0.6, 0.5), rng.uniform(0.3, 0.7) * (female and rng.random() < 0.35)),
-        iris=hsv(rng.random(), 0.9, 0.9) if fantasy and rng.random() < 0.5 else IRIS_TONES[rng.integers(len(IRIS_TONES))],
+        eye_shadow=np.append(
+            hsv(rng.random(), 0.6, 0.5), rng.uniform(0.3, 0.7) * (female and rng.random() < 0.35)
+        ),
+        iris=hsv(rng.random(), 0.9, 0.9)
+        if fantasy and rng.random() < 0.5
+        else IRIS_TONES[rng.integers(len(IRIS_TONES))],
         brows=Brows(
             thickness=float(rng.uniform(0.0030, 0.0058) * (0.85 if female else 1.1)),
             length=float(rng.uniform(0.036, 0.046)),
@@ -139,7 +147,9 @@ def draw_look(seed: int) -> Look:
         hair=hair,
         hair_color=hair_color,
         stubble=float(rng.choice([0.0, 0.35, 0.7])),
-        beard=None if female or age < 0.5 or rng.random() < 0.5 else _beard(rng, hair_color),
+        beard=None
+        if female or age < 0.5 or rng.random() < 0.5
+        else _beard(rng, np.minimum(hair_color, 0.8 * skin)),
         glasses=_glasses(rng) if rng.random() < 0.25 else None,
         cloth=_cloth(rng),
         collar=float(rng.choice([0.0, 0.004, 0.012, 0.035], p=[0.3, 0.3, 0.25, 0.15])),
@@ -169,7 +179,9 @@ def _phenotype(rng: np.random.Generator, female: bool, age: float) -> dict[str, 
 
 def _changes(rng: np.random.Generator, fantasy: bool) -> dict[str, float]:
     spread = 0.5 if fantasy else 0.33
-    changes = {name: float(np.clip(rng.normal(0, spread), -0.9, 0.9)) for name in MIDDLE_CHANGES + PAIRED_CHANGES}
+    changes = {
+        name: float(np.clip(rng.normal(0, spread), -0.9, 0.9)) for name in MIDDLE_CHANGES + PAIRED_CHANGES
+    }
     changes["ear-shape-triangle"] = float(fantasy and rng.random() < 0.7)
     changes["eye-height2-incr"] = float(rng.uniform(0.0, 0.8))
     changes["eye-scale-incr"] = float(rng.uniform(0, 0.6))
@@ -209,7 +221,11 @@ def _hair_style(rng: np.random.Generator, female: bool, age: float) -> HairStyle
     part = rng.normal(0, 0.035)
     back = rng.uniform(0.08, 0.2)
     ear = rng.uniform(0.36, 0.52)
-    weights = np.array([0, 1, 2, 3, 3, 4, 3, 1, 1, 0.6]) if female else np.array([1.6, 2.5, 4, 2, 0.5, 0.7, 0.3, 1, 0.2, 0.8])
+    weights = (
+        np.array([0, 1, 2, 3, 3, 4, 3, 1, 1, 0.6])
+        if female
+        else np.array([1.6, 2.5, 4, 2, 0.5, 0.7, 0.3, 1, 0.2, 0.8])
+    )
     kind = rng.choice(10, p=weights / weights.sum())
     low = rng.uniform(-0.45, -0.1)
     fringe = rng.uniform(0.70, 0.78)
@@ -218,23 +234,46 @@ def _hair_style(rng: np.random.Generator, female: bool, age: float) -> HairStyle
     if kind == 1:  # cropped
         return HairStyle(rng.uniform(0.003, 0.007), (line, 0.72, ear + 0.05, back))
     if kind == 2:  # short with a quiff
-        return HairStyle(thick, (line, 0.72, ear, back), parting=part, curls=rng.uniform(0, 0.2), ridge=rng.uniform(0, 0.016), ridge_width=0.06)
+        return HairStyle(
+            thick,
+            (line, 0.72, ear, back),
+            parting=part,
+            curls=rng.uniform(0, 0.2),
+            ridge=rng.uniform(0, 0.016),
+            ridge_width=0.06,
+        )
     if kind == 3:  # short with a fringe
         return HairStyle(thick, (fringe, fringe - 0.06, ear, back), (True, False, False, False), jagged=0.02)
     if kind == 4:  # bob with a fringe
         end = rng.uniform(0.0, 0.25)
         return HairStyle(thick, (fringe, end + 0.05, end, end), (True, True, True, True), jagged=0.01)
     if kind == 5:  # long, parted
-        return HairStyle(thick, (line, low + 0.1, low, low), (False, True, True, True), parting=part, jagged=0.02, curls=rng.uniform(0, 0.35))
+        return HairStyle(
+            thick,
+            (line, low + 0.1, low, low),
+            (False, True, True, True),
+            parting=part,
+            jagged=0.02,
+            curls=rng.uniform(0, 0.35),
+        )
     if kind == 6:  # put up in a bun, or two
         size = rng.uniform(0.026, 0.042)
-        knots = ((0, 72, 180, size),) if rng.random() < 0.5 else ((0, 48, 50, size * 0.9), (0, 48, 310, size * 0.9))
+        knots = (
+            ((0, 72, 180, size),)
+            if rng.random() < 0.5
+            else ((0, 48, 50, size * 0.9), (0, 48, 310, size * 0.9))
+        )
         return HairStyle(thick * 0.6, (line, 0.72, 0.52, 0.25), parting=part, knots=knots)
     if kind == 7:  # afro
         return HairStyle(rng.uniform(0.03, 0.055), (line - 0.02, 0.66, 0.42, 0.12), curls=0.06)
     if kind == 8:  # bunches at the sides
         size = rng.uniform(0.030, 0.042)
-        return HairStyle(thick * 0.7, (fringe, 0.66, 0.5, 0.2), (True, False, False, False), knots=((0, 8, 96, size), (0, 8, 264, size)))
+        return HairStyle(
+            thick * 0.7,
+            (fringe, 0.66, 0.5, 0.2),
+            (True, False, False, False),
+            knots=((0, 8, 96, size), (0, 8, 264, size)),
+        )
     return HairStyle(0.004, (line, 0.74, ear + 0.06, back), ridge=rng.uniform(0.025, 0.05))  # mohawk
 
 
@@ -248,12 +287,20 @@ def _beard(rng: np.random.Generator, hair_color: np.ndarray) -> Beard:
 def _glasses(rng: np.random.Generator) -> Glasses:
     half = rng.uniform(0.024, 0.028)
     color = hsv(rng.random(), 0.8, 0.7) if rng.random() < 0.4 else np.full(3, rng.uniform(0.03, 0.15))
-    return Glasses(half, half * rng.uniform(0.72, 1.0), float(rng.choice([2, 2.6, 4.5])), rng.uniform(0.0012, 0.0021), color)
+    return Glasses(
+        half,
+        half * rng.uniform(0.72, 1.0),
+        float(rng.choice([2, 2.6, 4.5])),
+        rng.uniform(0.0012, 0.0021),
+        color,
+    )
 
 
 def _cloth(rng: np.random.Generator) -> np.ndarray:
     cloth = hsv(rng.random(), rng.uniform(0.1, 0.85), rng.uniform(0.15, 0.9))
-    collar = cloth * 0.8 if rng.random() < 0.6 else hsv(rng.random(), rng.uniform(0, 0.6), rng.uniform(0.3, 0.95))
+    collar = (
+        cloth * 0.8 if rng.random() < 0.6 else hsv(rng.random(), rng.uniform(0, 0.6), rng.uniform(0.3, 0.95))
+    )
     stripe = hsv(rng.random(), rng.uniform(0, 0.7), rng.uniform(0.3, 0.95)) if rng.random() < 0.25 else cloth
     return np.stack([cloth, collar, stripe])
 

@@ -95,7 +95,9 @@ def build_hair(style: HairStyle, skull: Skull, chin: float, crown: float, color:
     for c in range(COLUMNS):
         sheet[:, c] = _comb(out[:, c], height[:, c], skin_out[:, c], ends[c], hanging[c], around[c])
     sheet += np.array([0, skull.center[1], 0], dtype=np.float32)
-    strands = 1 + 0.10 * rng.normal(0, 1, COLUMNS)[None, :, None] + np.linspace(0.12, -0.12, ROWS)[:, None, None]
+    strands = (
+        1 + 0.10 * rng.normal(0, 1, COLUMNS)[None, :, None] + np.linspace(0.12, -0.12, ROWS)[:, None, None]
+    )
     shade = np.clip(color * strands, 0, 1)
     parts = [colored(sheet.reshape(-1, 3), grid_triangles(ROWS, COLUMNS, True), shade.reshape(-1, 3), 0.10)]
     for x, elevation, azimuth, radius in style.knots:

@@ -179,7 +179,11 @@ class RenderedHead:
             blocks.append((part.points, part.triangles, part.attributes, part.gloss, kind,
                            np.full(len(part.points), turn, np.float32)))  # fmt: skip
         starts = np.cumsum([0] + [len(block[0]) for block in blocks])
-        front = [int(s + block[2][:, 1].argmin()) for s, block in zip(starts, blocks, strict=False) if block[4] == EYE]
+        front = [
+            int(s + block[2][:, 1].argmin())
+            for s, block in zip(starts, blocks, strict=False)
+            if block[4] == EYE
+        ]
         self.eye_marks = np.array(front)
         self.base = np.concatenate([block[0] for block in blocks]).astype(np.float32)
         self.turn = np.concatenate([block[5] for block in blocks])[:, None]
@@ -237,11 +241,18 @@ class RenderedHead:
         from .rasterizer import vertex_normals
 
         normals = vertex_normals(self.points, mesh.skin)[vertices]
-        lift = look.beard.volume * 2 * (mask[vertices] - 0.35)
+        lift = look.beard.volume * 1.3 * (mask[vertices] - 0.35)
         points = self.points[vertices] + normals * lift[:, None]
         rng = np.random.default_rng(look.seed + 1)
         color = look.beard.color * (1 + 0.12 * rng.normal(0, 1, (len(vertices), 1)))
-        return vertices, (points, triangles.reshape(-1, 3), np.clip(color, 0, 1), 0.04, PLAIN, mesh.turn[vertices])
+        return vertices, (
+            points,
+            triangles.reshape(-1, 3),
+            np.clip(color, 0, 1),
+            0.04,
+            PLAIN,
+            mesh.turn[vertices],
+        )
 
     def _parts(self, world: HeadWorld) -> list[tuple[Part, int, float]]:
         """Rigid geometry with its kind and how it follows the head."""
@@ -316,7 +327,9 @@ class RenderedHead:
         side = size * SUPERSAMPLING
         screen = flat * np.array([side, side, 1], np.float32)
         yaw, pitch = np.deg2rad((GAZE_YAW * state.gaze_x, GAZE_PITCH * state.gaze_y))
-        gaze = np.array([np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), np.sin(pitch)], np.float32)
+        gaze = np.array(
+            [np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), np.sin(pitch)], np.float32
+        )
         picture = draw(self.surface, view, screen, gaze, self.look.lights, self._backdrop(side).copy())
         return picture, self._truth(flat * np.float32(size))
 

@@ -46,7 +46,9 @@ def grid_triangles(rows: int, columns: int, closed: bool) -> np.ndarray:
     following = (column + 1) % columns
     a, b = row * columns + column, row * columns + following
     c, d = a + columns, b + columns
-    return np.stack([np.stack([a, c, b], -1), np.stack([b, c, d], -1)], axis=2).reshape(-1, 3).astype(np.int32)
+    return (
+        np.stack([np.stack([a, c, b], -1), np.stack([b, c, d], -1)], axis=2).reshape(-1, 3).astype(np.int32)
+    )
 
 
 def ball(center: np.ndarray, radii: float | np.ndarray, color: np.ndarray, gloss: float = 0.0) -> Part:
@@ -169,7 +171,11 @@ def cast(origin: np.ndarray, rays: np.ndarray, points: np.ndarray, triangles: np
             ray = rays[r]
             if (middle[0] * ray[0] + middle[1] * ray[1] + middle[2] * ray[2]) < 0.9 * size:
                 continue  # far off the ray: the triangles are small
-            h0, h1, h2 = ray[1] * f[2] - ray[2] * f[1], ray[2] * f[0] - ray[0] * f[2], ray[0] * f[1] - ray[1] * f[0]
+            h0, h1, h2 = (
+                ray[1] * f[2] - ray[2] * f[1],
+                ray[2] * f[0] - ray[0] * f[2],
+                ray[0] * f[1] - ray[1] * f[0],
+            )
             det = e[0] * h0 + e[1] * h1 + e[2] * h2
             if abs(det) < 1e-12:
                 continue

@@ -207,7 +207,9 @@ def _light(out, base, normal, place, spec, squarings, directions, colors, sky, g
         out[d] = base[d] * (ground[d] + up * (sky[d] - ground[d]))
     for s in range(3):
         facing = nx * directions[s, 0] + ny * directions[s, 1] + nz * directions[s, 2]
-        wrapped = max(np.float32(0), facing * np.float32(0.8) + np.float32(0.2))  # soft terminator, as of a large lamp
+        wrapped = max(
+            np.float32(0), facing * np.float32(0.8) + np.float32(0.2)
+        )  # soft terminator, as of a large lamp
         glint = np.float32(0)
         if facing > 0 and spec > 0:
             hx, hy, hz = directions[s, 0] + vx, directions[s, 1] + vy, directions[s, 2] + vz
@@ -232,13 +234,20 @@ def _reduce(picture: np.ndarray) -> np.ndarray:
                 for sy in range(SUPERSAMPLING):
                     for sx in range(SUPERSAMPLING):
                         total += picture[y * SUPERSAMPLING + sy, x * SUPERSAMPLING + sx, d]
-                value = min(max(total / np.float32(SUPERSAMPLING * SUPERSAMPLING), np.float32(0)), np.float32(1))
+                value = min(
+                    max(total / np.float32(SUPERSAMPLING * SUPERSAMPLING), np.float32(0)), np.float32(1)
+                )
                 result[y, x, d] = np.uint8(value * np.float32(255) + np.float32(0.5))
     return result
 
 
 def draw(
-    surface: Surface, view: np.ndarray, screen: np.ndarray, gaze: np.ndarray, lights: Lights, picture: np.ndarray
+    surface: Surface,
+    view: np.ndarray,
+    screen: np.ndarray,
+    gaze: np.ndarray,
+    lights: Lights,
+    picture: np.ndarray,
 ) -> np.ndarray:
     """Draw over `picture`, the background, float32 [N, N, 3] in 0..1; returns uint8 [n, n, 3].
 

@@ -54,7 +54,9 @@ def _blend(picture: np.ndarray, color: np.ndarray, strength: np.ndarray) -> None
     picture += np.clip(strength, 0, 1)[..., None] * (color - picture)
 
 
-def beard_mask(x: np.ndarray, azimuth: np.ndarray, z: np.ndarray, mouth: np.ndarray, look: Look) -> np.ndarray:
+def beard_mask(
+    x: np.ndarray, azimuth: np.ndarray, z: np.ndarray, mouth: np.ndarray, look: Look
+) -> np.ndarray:
     """How much beard grows at places given by |x|, |azimuth| and height, 0..1."""
     if look.beard is None:
         return np.zeros_like(z)
@@ -77,15 +79,21 @@ def paint_skin(look: Look, canvas: Canvas, hairline: float) -> np.ndarray:
     rng = np.random.default_rng(look.seed)
     picture = np.tile(look.skin, (HEIGHT, WIDTH, 1)).astype(np.float64)
     x, z, eye, mouth = canvas.x, canvas.z, canvas.eye, canvas.mouth
-    coarse = rng.normal(0, 0.012, (HEIGHT // 16 + 1, WIDTH // 16 + 1)).repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH]
+    coarse = (
+        rng.normal(0, 0.012, (HEIGHT // 16 + 1, WIDTH // 16 + 1)).repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH]
+    )
     for _ in range(3):
-        coarse = (coarse + np.roll(coarse, 6, 0) + np.roll(coarse, 6, 1) + np.roll(coarse, (-6, -6), (0, 1))) / 4
+        coarse = (
+            coarse + np.roll(coarse, 6, 0) + np.roll(coarse, 6, 1) + np.roll(coarse, (-6, -6), (0, 1))
+        ) / 4
     picture *= 1 + coarse[..., None]
     cheek = np.exp(-(((x - 0.045) / 0.018) ** 2) - ((z - eye[2] + 0.036) / 0.014) ** 2)
     nose = 0.5 * np.exp(-((x / 0.012) ** 2) - ((z - mouth[2] - 0.034) / 0.01) ** 2)
     _blend(picture, look.blush[:3], look.blush[3] * np.maximum(cheek, nose))
     if look.freckles:
-        spots = (rng.random((HEIGHT, WIDTH)) < 0.03) * np.exp(-(((z - eye[2] + 0.028) / 0.016) ** 2)) * (x < 0.06)
+        spots = (
+            (rng.random((HEIGHT, WIDTH)) < 0.03) * np.exp(-(((z - eye[2] + 0.028) / 0.016) ** 2)) * (x < 0.06)
+        )
         _blend(picture, look.skin * (0.7, 0.5, 0.4), 0.8 * spots)
     lid = np.exp(-(((x - eye[0]) / 0.024) ** 4) - ((z - eye[2] - 0.006) / 0.010) ** 4)
     _blend(picture, look.eye_shadow[:3], look.eye_shadow[3] * lid)
