@@ -15,8 +15,10 @@ from .types import FaceState
 
 OUTLINE, SOLID, BODY = 0.0, 1.0, 2.0
 """Kinds of points. A head's silhouette stays as wide when it turns (OUTLINE), what lies on it turns with it
-(SOLID), and shoulders do not move at all (BODY)."""
+(SOLID), and shoulders only go along with its shifts (BODY)."""
 
+CHEST_FOLLOWS = 0.6
+"""The part of a head shift that the shoulders make too, as in the rendered world."""
 JAW_DROP = 0.17
 """How far the chin falls when the mouth is wide open, in head units."""
 
@@ -107,5 +109,6 @@ class Placement:
             ],
             axis=1,
         )
-        body = np.stack([self.x + self.radius * x, self.y + self.radius * y], axis=1)
+        follow_x, follow_y = CHEST_FOLLOWS * state.shift_x, CHEST_FOLLOWS * state.shift_y
+        body = np.stack([self.x + follow_x + self.radius * x, self.y + follow_y + self.radius * y], axis=1)
         return size * np.where((kind == BODY)[:, None], body, head)
