@@ -235,7 +235,7 @@ class RenderedHead:
         at = mesh.neutral
         azimuth = np.abs(np.arctan2(at[:, 0], -(at[:, 1] - world.canvas.axis)))
         mask = beard_mask(np.abs(at[:, 0]), azimuth, at[:, 2], world.canvas.mouth, look)
-        mask = np.where(mesh.lip_rings <= 7, 0, mask)
+        mask = np.where(mesh.lip_rings <= 7, 0, mask) * np.clip((mesh.turn - 0.93) / 0.06, 0, 1)  # not the neck
         chosen = mesh.skin[(mask[mesh.skin] > 0.0).any(axis=1)]
         vertices, triangles = np.unique(chosen, return_inverse=True)
         from .rasterizer import vertex_normals

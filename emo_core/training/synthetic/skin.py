@@ -63,11 +63,11 @@ def beard_mask(
     up = z - mouth[2]
     lip = 0.011 - 0.006 * np.clip(x / 0.026, 0, 1)
     moustache = _ramp(lip - 0.001, lip + 0.003, up) * _ramp(0.024, 0.019, up) * _ramp(0.034, 0.027, x)
-    below = _ramp(-0.012, -0.018, up + 0.10 * np.clip(x - 0.018, 0, 1)) * _ramp(-0.056, -0.047, up)
+    below = _ramp(-0.012, -0.018, up + 0.10 * np.clip(x - 0.018, 0, 1)) * _ramp(-0.0430, -0.0395, up)
     chin = below * _ramp(0.036, 0.026, x)
-    under = -0.058 + 0.050 * _ramp(0.5, 1.4, azimuth)  # along the jaw bone, up to the ear
+    under = -0.041 + 0.041 * _ramp(0.4, 1.3, azimuth)  # along the jaw bone, up to the ear
     over = -0.010 + 0.020 * _ramp(0.3, 0.7, azimuth) + 0.060 * _ramp(0.7, 1.25, azimuth)
-    jaw = _ramp(over + 0.002, over - 0.004, up) * _ramp(under - 0.008, under, up) * _ramp(1.55, 1.42, azimuth)
+    jaw = _ramp(over + 0.002, over - 0.004, up) * _ramp(under - 0.004, under, up) * _ramp(1.55, 1.42, azimuth)
     jaw *= _ramp(0.022, 0.030, x)
     jaw = np.maximum(jaw, below)
     beard = look.beard
