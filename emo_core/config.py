@@ -25,6 +25,9 @@ class UNetConfig:
     groups: int = 32
     """Groups of every GroupNorm; they must divide every width."""
     latent_channels: int = 4
+    positions: bool = False
+    """Add sines and cosines of the pixel's place before each spatial transformer block. Networks trained from
+    nothing need them to find the portrait's matching places; Stable Diffusion's weights have learned to do without."""
 
     def __post_init__(self) -> None:
         if len(self.attention) != len(self.channels):
@@ -52,6 +55,9 @@ class ReferenceConfig:
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
+    mixed_rows: bool = False
+    """Portrait and motion frames pass the ReferenceNet with the image tokens of both guidance rows in turn, and
+    the frames of a clip see the two rows' portrait tokens in turn, as Hallo's published code does."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,10 @@ class AudioConfig:
     perceiver_depth: int = 4
     perceiver_heads: int = 12
     perceiver_head_width: int = 64
+    rows: Literal["frames", "encoder_at_frames", "state_rows", "two_per_frame"] = "frames"
+    """What a window is made of. frames: states interpolated to video frames. encoder_at_frames: the encoder
+    itself runs at the frame rate. state_rows: states as they are. two_per_frame: states stretched to two rows per
+    frame, zeros beyond the ends."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,8 @@ class LongVideoConfig:
     """Motion frames of the first clip: mid-grey pixels (the paper's zero maps) or copies of the portrait."""
     median_filter: bool = False
     """3x3x3 median over the finished video."""
+    motion_mask: float = 0.0
+    """Share of the pixels outside the face region that are made mid-grey in motion frames (Hallo2)."""
 
 
 @dataclass(frozen=True)

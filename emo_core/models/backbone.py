@@ -26,15 +26,18 @@ class Backbone(UNet):
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
         self.conv_out = backend.conv2d(config.unet.channels[0], config.unet.latent_channels, 3)
 
-    def forward(self, latents: Tensor, timesteps: Tensor, features: Sequence[Features]) -> Tensor:
+    def forward(
+        self, latents: Tensor, timesteps: Tensor, features: Sequence[Features], *, temporal: bool = True
+    ) -> Tensor:
         """Prediction [R*F, 4, h, w] for R clips of F frames.
 
         latents [R*F, 4, h, w], frames of a clip together; timesteps [R]; features: one per clip.
+        temporal=False leaves the temporal modules out (the paper's image stage has none).
         """
         rows = len(features)
         if rows == 0 or latents.shape[0] % rows:
             raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
-        batch = Batch(features, latents.shape[0] // rows)
+        batch = Batch(features, latents.shape[0] // rows, temporal=temporal)
         if self.face_at_input:
             latents = _add_face(latents, batch)
         x = self.conv_in(latents)
@@ -63,7 +66,7 @@ def _followers(config: EmoConfig, backend: Backend):  # noqa: ANN202 - a Site, t
         attends = unet.attention[level] or path.startswith("mid_block")
         if attends:
             block = BackboneBlock(width, unet.heads, config.reference, audio, context, backend=backend)
-            found["attentions"] = SpatialTransformer(width, unet.groups, block, backend=backend)
+            found["attentions"] = SpatialTransformer(width, unet, block, backend=backend)
         if attends and audio.site == "module":
             inner = _audio_inner_width(unet.channels, level, path)
             found["audio_modules"] = AudioModule(

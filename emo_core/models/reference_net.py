@@ -27,7 +27,7 @@ class ReferenceNet(UNet):
                 return {}
             last = path == last_path
             block = ReferenceBlock(width, unet.heads, reference, context, last=last, backend=backend)
-            return {"attentions": SpatialTransformer(width, unet.groups, block, last=last, backend=backend)}
+            return {"attentions": SpatialTransformer(width, unet, block, last=last, backend=backend)}
 
         super().__init__(unet, followers, backend=backend)
         self.half_precision_bank = reference.half_precision_bank

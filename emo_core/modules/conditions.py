@@ -55,9 +55,18 @@ class Group:
 class Batch:
     """The features of R clips of F frames each, stacked where the layers want them."""
 
-    def __init__(self, features: Sequence[Features], frames: int, record: dict[str, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        features: Sequence[Features],
+        frames: int,
+        record: dict[str, Tensor] | None = None,
+        *,
+        temporal: bool = True,
+    ) -> None:
         self.features = list(features)
         self.frames = frames
+        self.temporal = temporal
+        """Whether temporal modules run."""
         self.record = record
         """Where a ReferenceNet writes its tokens by block path."""
         self._groups: dict[tuple[str, str], Group | None] = {}

@@ -29,6 +29,18 @@ def position_table(length: int, width: int) -> Tensor:
     return table
 
 
+def pixel_table(height: int, width: int, channels: int) -> Tensor:
+    """Sines and cosines of rows and columns [height * width, channels]: half the channels for each."""
+    quarter = channels // 4
+    frequencies = torch.exp(-math.log(100.0) * torch.arange(quarter, dtype=torch.float32) / max(quarter, 1))
+    rows = torch.arange(height, dtype=torch.float32)[:, None, None] * frequencies
+    columns = torch.arange(width, dtype=torch.float32)[None, :, None] * frequencies
+    parts = [f(angle).expand(height, width, quarter) for angle in (rows, columns) for f in (torch.sin, torch.cos)]
+    table = torch.zeros(height, width, channels)
+    table[..., : 4 * quarter] = torch.cat(parts, dim=-1)
+    return table.flatten(0, 1)
+
+
 class TimestepEmbedding(nn.Module):
     """Two linear layers behind the sinusoids."""
 

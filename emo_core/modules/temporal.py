@@ -114,6 +114,8 @@ class MotionModule(nn.Module):
 
     def forward(self, x: Tensor, batch: Batch, path: str) -> Tensor:
         """Map x [R*F, C, H, W] to the same shape; path is that of the spatial transformer before it."""
+        if not batch.temporal:
+            return x
         clips = x.unflatten(0, (-1, batch.frames))
         motion, speed = batch.motion(path), batch.speed()
         rows = clips.shape[0]

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..backend import Backend
-from ..config import AudioConfig, ReferenceConfig
+from ..config import AudioConfig, ReferenceConfig, UNetConfig
 from .attention import Attention, FeedForward
 from .conditions import Batch, Group
+from .embeddings import pixel_table
 
 
 class BackboneBlock(nn.Module):
@@ -185,9 +186,12 @@ class ReferenceBlock(nn.Module):
 class SpatialTransformer(nn.Module):
     """A transformer block on the pixels of a feature map, between 1x1 convolutions."""
 
-    def __init__(self, width: int, groups: int, block: nn.Module, *, last: bool = False, backend: Backend) -> None:
+    def __init__(
+        self, width: int, unet: UNetConfig, block: nn.Module, *, last: bool = False, backend: Backend
+    ) -> None:
         super().__init__()
-        self.norm = backend.group_norm(groups, width, 1e-6)
+        self.positions = unet.positions
+        self.norm = backend.group_norm(unet.groups, width, 1e-6)
         self.proj_in = backend.conv2d(width, width, 1)
         self.transformer_blocks = nn.ModuleList([block])
         self.proj_out = None if last else backend.conv2d(width, width, 1)
@@ -195,6 +199,8 @@ class SpatialTransformer(nn.Module):
     def forward(self, x: Tensor, batch: Batch, path: str) -> Tensor:
         """Map x [R*F, C, H, W] to the same shape; path names the block among those of its net."""
         h = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)  # [R*F, H*W, C]
+        if self.positions:
+            h = h + pixel_table(x.shape[-2], x.shape[-1], h.shape[-1]).to(h)
         h = self.transformer_blocks[0](h, batch, path)
         if self.proj_out is None:
             return x
