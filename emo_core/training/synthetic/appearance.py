@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
 
 import numpy as np
 
 from .hair import HairStyle
 from .head_mesh import MIDDLE_CHANGES, PAIRED_CHANGES
+from .look import Beard, Brows, Glasses, Look
 from .rasterizer import Lights
 
 SKIN_TONES = np.array([
@@ -23,83 +23,6 @@ IRIS_TONES = np.array([
     (62, 36, 20), (92, 54, 26), (120, 84, 34), (60, 110, 60), (80, 140, 110), (56, 110, 170), (96, 150, 200),
     (110, 124, 134), (24, 60, 130), (130, 90, 150),
 ]) / 255  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Brows:
-    """Brows in the canonical face, metres and radians."""
-
-    thickness: float
-    length: float
-    arch: float
-    tilt: float
-    color: np.ndarray
-
-
-@dataclass(frozen=True)
-class Beard:
-    """Hair on the face; each strength 0 (none) .. 1 (dense)."""
-
-    moustache: float
-    chin: float
-    jaw: float
-    volume: float
-    """How far it stands off the skin, m."""
-    color: np.ndarray
-
-
-@dataclass(frozen=True)
-class Glasses:
-    """A frame; sizes in metres."""
-
-    half_width: float
-    half_height: float
-    squareness: float
-    thickness: float
-    color: np.ndarray
-
-
-@dataclass(frozen=True)
-class Look:
-    """Everything that makes one identity."""
-
-    phenotype: dict[str, float]
-    changes: dict[str, float]
-    eye_size: float
-    """Enlargement of eyes and lids, a factor."""
-    iris_angle: float
-    skin: np.ndarray
-    lips: np.ndarray
-    blush: np.ndarray
-    """Cheek colour and its strength, [4]."""
-    freckles: float
-    eye_shadow: np.ndarray
-    """Colour and strength, [4]."""
-    iris: np.ndarray
-    brows: Brows
-    hair: HairStyle | None
-    hair_color: np.ndarray
-    stubble: float
-    """Hair colour on a bald scalp, 0..1."""
-    beard: Beard | None
-    glasses: Glasses | None
-    cloth: np.ndarray
-    """Cloth, collar and stripe colours, [3, 3]."""
-    collar: float
-    shoulder_width: float
-    lights: Lights
-    distance: float
-    """Camera to head, m."""
-    fraction: float
-    """Height of the neutral head, part of the picture's height."""
-    place: np.ndarray
-    """Head centre in the picture, parts of its size, [2]."""
-    backdrop: int
-    """Kind of background, see `backdrop.py`."""
-    backdrop_colors: np.ndarray
-    """[3, 3]."""
-    seed: int
-    """For the fine random detail of texture, hair and background."""
 
 
 def hsv(h: float, s: float, v: float) -> np.ndarray:

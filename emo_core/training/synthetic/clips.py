@@ -54,7 +54,9 @@ class Stage:
         the clips before it, while a fork that has not spoken yet always says the same.
         Raises ClipsError if there is none.
         """
-        from . import behaviour  # here, not in every child
+        import pyworld  # noqa: F401  slow to import: here, not in the child of every sung clip
+
+        from . import behaviour
 
         def speak() -> None:
             ctypes.CDLL(None).srand(1)  # the C library's generator makes the noise

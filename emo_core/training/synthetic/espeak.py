@@ -5,16 +5,17 @@ espeak-ng (GPL-3+) is used through its shared library to make training sound; it
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
-import ctypes.util
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 
 SAMPLE_RATE = 16000
 """Hz of every waveform of the synthetic world."""
 
+_LIBRARY = "libespeak-ng.so.1"
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback is called inside espeak_Synth
 _PHONEME_EVENTS_IPA = 3  # espeakINITIALIZE_PHONEME_EVENTS | espeakINITIALIZE_PHONEME_IPA
 _UTF8 = 1
@@ -95,16 +96,29 @@ class Synthesiser:
 
     def __init__(self) -> None:
         """Start the library. Raises EspeakError if it is not installed."""
-        try:
-            self._library = ctypes.CDLL(ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1")
-        except OSError as error:
-            raise EspeakError("libespeak-ng.so.1 was not found; install it: apt install espeak-ng") from error
-        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS_IPA)
-        if self._rate <= 0:
-            raise EspeakError(f"espeak_Initialize returned {self._rate}; install espeak-ng-data")
         self._chunks: list[np.ndarray] = []
         self._events: list[tuple[int, str]] = []
         self._callback = _Callback(self._receive)  # kept: the library holds only its address
+        self._library: ctypes.CDLL | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything spoken, so that the next words sound as in a new process (3 ms).
+
+        espeak-ng carries the phase of its pitch flutter and the C library's random numbers from one
+        utterance to the next and resets them nowhere; loading the library anew does.
+        """
+        if self._library is not None:
+            self._library.espeak_Terminate()
+            _ctypes.dlclose(self._library._handle)
+        try:
+            self._library = ctypes.CDLL(_LIBRARY)
+        except OSError as error:
+            raise EspeakError(f"{_LIBRARY} was not found; install it: apt install espeak-ng") from error
+        ctypes.CDLL(None).srand(1)
+        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS_IPA)
+        if self._rate <= 0:
+            raise EspeakError(f"espeak_Initialize returned {self._rate}; install espeak-ng-data")
 
     def speak(self, text: str, voice: Voice) -> Utterance:
         """Synthesise `text`. Raises EspeakError for an unknown voice or when nothing was spoken."""

@@ -168,3 +168,42 @@ def _turn(model: Anny) -> np.ndarray:
         share[model.bone_labels.index(name)] = part
     turn = weights @ share
     return ((turn - turn.min()) / (1 - turn.min())).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Vertices of the head mesh that the truth is measured on."""
+
+    points: np.ndarray
+    """Nose tip, left and right mouth corner, inner upper lip, inner lower lip, chin, left and right brow
+    centre, int [8]."""
+    face: np.ndarray
+    """Vertices from chin to crown, with the ears: the head box."""
+
+
+def find_marks(mesh: HeadMesh, eye: np.ndarray) -> Marks:
+    """Find the marked vertices on the mean head; eye: centre of the eye on the picture's right [3]."""
+    points, skin = mesh.neutral, np.unique(mesh.skin)
+    middle = skin[np.abs(points[skin, 0]) < 1e-4]
+    nose = middle[np.argmin(points[middle, 1])]
+    outer = np.flatnonzero(mesh.lip_rings == 4)
+    seam = np.flatnonzero(mesh.lip_rings == 1)  # where closed lips touch
+    at_middle = seam[np.abs(points[seam, 0]) < 1e-4]
+    upper = at_middle[np.argmax(points[at_middle, 2])]
+    lower = at_middle[np.argmin(points[at_middle, 2])]
+    front = middle[(points[middle, 1] < points[upper, 1] + 0.03) & (points[middle, 2] < points[lower, 2])]
+    chin = front[np.argmin(points[front, 2] + 0.6 * points[front, 1])]
+    brows = [_nearest(points, skin, (side * eye[0], eye[1] - 0.02, eye[2] + 0.0235)) for side in (-1, 1)]
+    corners = outer[np.argmin(points[outer, 0])], outer[np.argmax(points[outer, 0])]
+    face = skin[(points[skin, 2] >= points[chin, 2] - 1e-4) & (mesh.turn[skin] > 0.8)]
+    return Marks(np.array([nose, *corners, upper, lower, chin, *brows]), face)
+
+
+def _nearest(points: np.ndarray, among: np.ndarray, place: tuple[float, float, float]) -> int:
+    return int(among[np.argmin(((points[among] - np.float32(place)) ** 2).sum(axis=1))])
+
+
+def fit_sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre and radius of an eyeball's vertices [E, 3]."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (low + high) / 2, float((high - low)[[0, 2]].mean() / 2)

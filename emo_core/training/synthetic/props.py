@@ -104,7 +104,7 @@ def glasses(eyes: np.ndarray, size: np.ndarray, front: float, ears: np.ndarray, 
         middle = np.array([eye[0] * 1.03, front, eye[2] - 0.002])
         ring = middle + np.stack([outline[:, 0] * size[0], 0 * turn, outline[:, 1] * size[1]], axis=-1)
         hinge = middle + np.array([side * size[0], 0.0, size[1] * 0.35])
-        bow = np.stack([hinge, hinge + [side * 0.006, 0.01, 0], [ear[0] + side * 0.004, ear[1], hinge[2]]])
+        bow = np.stack([hinge, hinge + np.array([side * 0.006, 0.01, 0]), [ear[0] + side * 0.004, ear[1], hinge[2]]])
         parts += [tube(ring, thick, color, True, 0.3), tube(bow, thick, color, False, 0.3)]
     inner = np.abs(eyes[:, 0]).mean() * 1.03 - size[0]
     bridge = np.stack([[x, front - 0.002 * (1 - abs(x) / 0.02), eyes[:, 2].mean() + 0.002]
@@ -117,7 +117,7 @@ def teeth(lip: np.ndarray, width: float) -> Part:
     across = np.linspace(-1, 1, 15)
     arc = np.stack([across * width / 2, 0.007 + 0.016 * across**2, 0 * across], axis=-1)
     drop = 0.0010 * (1 - 0.5 * across**2)[:, None] * np.array([[0, 0, 1.0]])
-    rows = np.stack([arc + [0, 0, 0.010], arc - drop]) + lip
+    rows = np.stack([arc + np.array([0, 0, 0.010]), arc - drop]) + lip
     return colored(rows.reshape(-1, 3), grid_triangles(2, 15, False), np.float32((0.86, 0.84, 0.80)))
 
 
@@ -158,7 +158,7 @@ def shoulders(neck: np.ndarray, radius: np.ndarray, width: float, collar: float,
 
 @njit(cache=True)
 def cast(origin: np.ndarray, rays: np.ndarray, points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Distance along each ray [D, 3] to the outermost of the triangles, 0 where there is none; float32 [D]."""
+    """Distance along each ray [D, 3] to the outermost triangle, 0 where there is none; float32 [D]."""
     far = np.zeros(len(rays), dtype=np.float32)
     for t in range(len(triangles)):
         i, j, k = triangles[t]

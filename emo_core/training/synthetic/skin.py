@@ -1,10 +1,10 @@
-"""The skin texture: painted over azimuth and height of the canonical (mean) head, so it moves with the mesh."""
+"""The skin texture, painted over azimuth and height of the mean head, so that it moves with the mesh."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .appearance import Look
+from .look import Look
 from .props import cast
 
 WIDTH, HEIGHT = 400, 320
@@ -75,7 +75,7 @@ def beard_mask(
 
 
 def paint_skin(look: Look, canvas: Canvas, hairline: float) -> np.ndarray:
-    """The texture of an identity, float32 [HEIGHT, WIDTH, 3]; hairline: canonical height of the scalp's edge."""
+    """The texture of an identity, float32 [HEIGHT, WIDTH, 3]; hairline: the scalp's edge on the mean head, m."""
     rng = np.random.default_rng(look.seed)
     picture = np.tile(look.skin, (HEIGHT, WIDTH, 1)).astype(np.float64)
     x, z, eye, mouth = canvas.x, canvas.z, canvas.eye, canvas.mouth

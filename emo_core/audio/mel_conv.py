@@ -1,0 +1,113 @@
+"""emo-tiny's own audio encoder: log-mel frames through dilated convolutions, with the interface of wav2vec2.
+
+16 kHz sound goes in, hidden states of every layer come out at 50 Hz. It sees 0.37 s to either side, so long
+sound can be encoded in pieces with exactly the same result.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, pad
+
+from ..backend import Backend
+from ..config import AudioConfig
+
+SAMPLE_RATE = 16000
+HOP = 160
+"""Samples between mel frames; states come at half their rate."""
+WINDOW = 400
+MELS = 80
+REACH = 20
+"""States beyond the ends of a piece that its states depend on, rounded up."""
+QUIET = 0.01
+"""Root mean square below which sound is not made louder: silence must stay silence."""
+
+
+class MelConvEncoder(nn.Module):
+    """Waveform to the states of `config.layers` layers."""
+
+    def __init__(self, config: AudioConfig, *, backend: Backend) -> None:
+        super().__init__()
+        width = config.width
+        self.conv_in = backend.conv1d(MELS, width, 3, padding=1)
+        self.conv_half = backend.conv1d(width, width, 4, stride=2, padding=1)
+        self.layers = nn.ModuleList(
+            _Layer(width, dilation, backend=backend) for dilation in (1, 2, 4, 8, 1, 1)[: config.layers - 1]
+        )
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """States [T, layers, C] of a waveform [S] at 16 kHz, normalised by `normalise`; T = ceil(S / 320)."""
+        return self.states(log_mel(waveform[None]))[0]
+
+    def states(self, mel: Tensor) -> Tensor:
+        """States [B, T, layers, C] of log-mel frames [B, 80, 2T]."""
+        weight = self.conv_in.weight
+        x = gelu(self.conv_half(gelu(self.conv_in(mel.to(weight.dtype)))))
+        states = [x]
+        for layer in self.layers:
+            states.append(layer(states[-1]))
+        return torch.stack(states, dim=1).permute(0, 3, 1, 2)
+
+    def encode(self, waveform: Tensor, seconds: float = 30.0) -> Tensor:
+        """`forward` in pieces of bounded memory, for sound [S] of any length."""
+        total = max(1, math.ceil(waveform.shape[0] / (2 * HOP)))
+        step = max(1, int(seconds * SAMPLE_RATE) // (2 * HOP))
+        pieces = []
+        for start in range(0, total, step):
+            first, last = max(0, start - REACH), min(total, start + step + REACH)
+            states = self.states(log_mel(waveform[None], first * 2, last * 2))[0]
+            pieces.append(states[start - first : start - first + min(step, total - start)])
+        return torch.cat(pieces)
+
+
+class _Layer(nn.Module):
+    """A residual dilated convolution."""
+
+    def __init__(self, width: int, dilation: int, *, backend: Backend) -> None:
+        super().__init__()
+        self.norm = backend.layer_norm(width)
+        self.conv = backend.conv1d(width, width, 3, padding=dilation, dilation=dilation)
+        self.out = backend.conv1d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, T] to the same shape."""
+        h = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        return x + self.out(gelu(self.conv(h)))
+
+
+def normalise(waveform: Tensor) -> Tensor:
+    """Bring sound [S] to a root mean square of 0.1, but never make near-silence loud."""
+    level = waveform.square().mean().sqrt().clamp(min=QUIET)
+    return waveform * (0.1 / level)
+
+
+def log_mel(waveform: Tensor, first: int = 0, last: int | None = None) -> Tensor:
+    """Log-mel frames [B, 80, last - first] of sound [B, S] at 16 kHz, 100 per second.
+
+    Frame j is centred at sample 160 j + 80, so that state t, made of frames 2t and 2t + 1, is centred at
+    (t + 0.5) / 50 s. Beyond the ends there is silence; the number of frames is even.
+    """
+    samples = waveform.shape[-1]
+    last = 2 * max(1, math.ceil(samples / (2 * HOP))) if last is None else last
+    begin, end = first * HOP + (HOP - WINDOW) // 2, (last - 1) * HOP + (HOP + WINDOW) // 2
+    piece = pad(waveform[..., max(begin, 0) : min(end, samples)], (max(-begin, 0), max(end - samples, 0)))
+    frames = piece.float().unfold(-1, WINDOW, HOP) * torch.hann_window(WINDOW, device=waveform.device)
+    power = torch.fft.rfft(frames, 512).abs().square()  # [B, T, 257]
+    energy = power @ mel_filters().to(power)
+    return (energy.clamp(min=1e-6).log() / 4).transpose(1, 2)
+
+
+def mel_filters() -> Tensor:
+    """Triangles [257, 80] from 40 Hz to 8 kHz, evenly spaced in mel."""
+
+    def to_mel(hertz: float) -> float:
+        return 2595 * math.log10(1 + hertz / 700)
+
+    edges = 700 * (10 ** (torch.linspace(to_mel(40), to_mel(8000), MELS + 2, dtype=torch.float64) / 2595) - 1)
+    bins = torch.arange(257, dtype=torch.float64)[:, None] * SAMPLE_RATE / 512
+    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return torch.minimum(rise, fall).clamp(min=0).float()
