@@ -164,11 +164,13 @@ def _installed(name: str) -> bool:
 
 
 def make_clips(out: Path, clips: int, plan: ClipPlan, workers: int = 1) -> None:
-    """Make what is missing of the first `clips` clips of a plan below `out`.
+    """Make what is missing of the first `clips` clips of a plan below `out`; one call at a time per folder.
 
     Raises ClipsError if `out` holds clips of another plan, or if a worker fails.
     """
     out.mkdir(parents=True, exist_ok=True)
+    for left_over in out.glob(".shard-*"):  # by a run that was killed
+        shutil.rmtree(left_over)
     missing = list(_missing(out, clips, plan))
     LOG.info("%d clips: %d shards to make below %s", clips, len(missing), out)
     if workers <= 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from .drawn_sketch import Colour, mix
@@ -52,7 +54,7 @@ IRISES: tuple[Colour, ...] = (
 )
 
 
-def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """A name from a table, as often as its weight says."""
     chances = np.array(list(weights.values()), dtype=np.float64)
     return list(weights)[rng.choice(len(weights), p=chances / chances.sum())]

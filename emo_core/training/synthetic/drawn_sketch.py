@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .drawn_geometry import Placement
     from .types import FaceState
 
-Colour = tuple[int, int, int]
+Colour = tuple[int, ...]
+"""Red, green and blue, 0..255."""
 SUPERSAMPLING = 2
 _FRACTION_BITS = 4
 

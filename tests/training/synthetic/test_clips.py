@@ -58,6 +58,7 @@ def test_workers_and_the_number_of_clips_do_not_change_a_clip(made: Path, tmp_pa
 def test_a_second_run_keeps_whole_shards_and_fills_up_the_last(tmp_path: Path) -> None:
     make_clips(tmp_path, 3, TINY)
     kept = (tmp_path / shard_name(0) / "frames.npy").stat()
+    (tmp_path / ".shard-00001.1234").mkdir()  # left by a killed run
     make_clips(tmp_path, 4, TINY)
     assert (tmp_path / shard_name(0) / "frames.npy").stat() == kept
     assert len(ClipShards(tmp_path)) == 4
