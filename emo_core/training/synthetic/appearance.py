@@ -34,11 +34,8 @@ def draw_look(seed: int) -> Look:
     """The identity of a seed; the same seed gives the same identity for ever."""
     rng = np.random.default_rng(seed)
     female = rng.random() < 0.5
-    age = float(
-        rng.choice(
-            [rng.uniform(0.30, 0.45), rng.uniform(0.45, 0.75), rng.uniform(0.75, 1.0)], p=[0.2, 0.6, 0.2]
-        )
-    )
+    ages = [rng.uniform(0.30, 0.45), rng.uniform(0.45, 0.75), rng.uniform(0.75, 1.0)]
+    age = float(rng.choice(ages, p=[0.2, 0.6, 0.2]))
     phenotype = _phenotype(rng, female, age)
     skin, fantasy = _skin(rng)
     hair_color = _hair_color(rng, fantasy, age)
@@ -54,25 +51,13 @@ def draw_look(seed: int) -> Look:
         lips=_lips(rng, skin, female),
         blush=np.append(np.clip(skin * (1.08, 0.68, 0.68), 0, 1), rng.uniform(0, 0.55)),
         freckles=float(rng.random() < 0.12),
-        eye_shadow=np.append(
-            hsv(rng.random(), 0.6, 0.5), rng.uniform(0.3, 0.7) * (female and rng.random() < 0.35)
-        ),
-        iris=hsv(rng.random(), 0.9, 0.9)
-        if fantasy and rng.random() < 0.5
-        else IRIS_TONES[rng.integers(len(IRIS_TONES))],
-        brows=Brows(
-            thickness=float(rng.uniform(0.0030, 0.0058) * (0.85 if female else 1.1)),
-            length=float(rng.uniform(0.036, 0.046)),
-            arch=float(rng.uniform(0.001, 0.006)),
-            tilt=float(rng.normal(0, 0.06)),
-            color=brow_color,
-        ),
+        eye_shadow=_eye_shadow(rng, female),
+        iris=_iris(rng, fantasy),
+        brows=_brows(rng, female, brow_color),
         hair=hair,
         hair_color=hair_color,
         stubble=float(rng.choice([0.0, 0.35, 0.7])),
-        beard=None
-        if female or age < 0.5 or rng.random() < 0.5
-        else _beard(rng, np.minimum(hair_color, 0.8 * skin)),
+        beard=None if female or age < 0.5 else _beard(rng, np.minimum(hair_color, 0.8 * skin)),
         glasses=_glasses(rng) if rng.random() < 0.25 else None,
         cloth=_cloth(rng),
         collar=float(rng.choice([0.0, 0.004, 0.012, 0.035], p=[0.3, 0.3, 0.25, 0.15])),
@@ -84,6 +69,28 @@ def draw_look(seed: int) -> Look:
         backdrop=int(rng.integers(5)),
         backdrop_colors=backdrop_colors,
         seed=int(rng.integers(2**31)),
+    )
+
+
+def _eye_shadow(rng: np.random.Generator, female: bool) -> np.ndarray:
+    """Colour and strength, [4]."""
+    color, strength = hsv(rng.random(), 0.6, 0.5), rng.uniform(0.3, 0.7)
+    return np.append(color, strength * (female and rng.random() < 0.35))
+
+
+def _iris(rng: np.random.Generator, fantasy: bool) -> np.ndarray:
+    if fantasy and rng.random() < 0.5:
+        return hsv(rng.random(), 0.9, 0.9)
+    return IRIS_TONES[rng.integers(len(IRIS_TONES))]
+
+
+def _brows(rng: np.random.Generator, female: bool, color: np.ndarray) -> Brows:
+    return Brows(
+        thickness=float(rng.uniform(0.0030, 0.0058) * (0.85 if female else 1.1)),
+        length=float(rng.uniform(0.036, 0.046)),
+        arch=float(rng.uniform(0.001, 0.006)),
+        tilt=float(rng.normal(0, 0.06)),
+        color=color,
     )
 
 
@@ -200,7 +207,9 @@ def _hair_style(rng: np.random.Generator, female: bool, age: float) -> HairStyle
     return HairStyle(0.004, (line, 0.74, ear + 0.06, back), ridge=rng.uniform(0.025, 0.05))  # mohawk
 
 
-def _beard(rng: np.random.Generator, hair_color: np.ndarray) -> Beard:
+def _beard(rng: np.random.Generator, hair_color: np.ndarray) -> Beard | None:
+    if rng.random() < 0.5:
+        return None
     kind = rng.integers(5)
     moustache, chin, jaw = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (0.4, 0.4, 0.4), (0, 1, 0))[kind]
     volume = 0.0 if kind == 3 else rng.uniform(0.002, 0.007)

@@ -104,7 +104,9 @@ def glasses(eyes: np.ndarray, size: np.ndarray, front: float, ears: np.ndarray, 
         middle = np.array([eye[0] * 1.03, front, eye[2] - 0.002])
         ring = middle + np.stack([outline[:, 0] * size[0], 0 * turn, outline[:, 1] * size[1]], axis=-1)
         hinge = middle + np.array([side * size[0], 0.0, size[1] * 0.35])
-        bow = np.stack([hinge, hinge + np.array([side * 0.006, 0.01, 0]), [ear[0] + side * 0.004, ear[1], hinge[2]]])
+        bow = np.stack(
+            [hinge, hinge + np.array([side * 0.006, 0.01, 0]), [ear[0] + side * 0.004, ear[1], hinge[2]]]
+        )
         parts += [tube(ring, thick, color, True, 0.3), tube(bow, thick, color, False, 0.3)]
     inner = np.abs(eyes[:, 0]).mean() * 1.03 - size[0]
     bridge = np.stack([[x, front - 0.002 * (1 - abs(x) / 0.02), eyes[:, 2].mean() + 0.002]

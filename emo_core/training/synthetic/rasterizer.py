@@ -195,7 +195,7 @@ def _eye_color(base, att, iris_color, iris, gaze):
 @njit(cache=True, fastmath=True)
 def _light(out, base, normal, place, spec, squarings, directions, colors, sky, ground):
     """Lambert and Blinn-Phong light from three sources over a sky-ground ambient; the highlight's exponent
-    is 2 ** squarings."""
+    is 2 ** squarings, and what is too bright is compressed."""
     length = np.sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]) + np.float32(1e-9)
     nx, ny, nz = normal[0] / length, normal[1] / length, normal[2] / length
     far = np.sqrt(place[0] * place[0] + place[1] * place[1] + place[2] * place[2])
@@ -220,6 +220,10 @@ def _light(out, base, normal, place, spec, squarings, directions, colors, sky, g
             glint = np.float32(spec * shine)
         for d in range(3):
             out[d] += colors[s, d] * (base[d] * wrapped + glint)
+    knee = np.float32(0.78)
+    for d in range(3):  # bright skin keeps its shading
+        if out[d] > knee:
+            out[d] = knee + (1 - knee) * (np.float32(1) - np.exp((knee - out[d]) / (1 - knee)))
 
 
 @njit(cache=True)

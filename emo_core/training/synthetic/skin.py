@@ -75,7 +75,7 @@ def beard_mask(
 
 
 def paint_skin(look: Look, canvas: Canvas, hairline: float) -> np.ndarray:
-    """The texture of an identity, float32 [HEIGHT, WIDTH, 3]; hairline: the scalp's edge on the mean head, m."""
+    """The texture of an identity, float32 [HEIGHT, WIDTH, 3]; hairline: the scalp's edge, m."""
     rng = np.random.default_rng(look.seed)
     picture = np.tile(look.skin, (HEIGHT, WIDTH, 1)).astype(np.float64)
     x, z, eye, mouth = canvas.x, canvas.z, canvas.eye, canvas.mouth
