@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.signal import firwin, resample_poly
@@ -111,6 +113,7 @@ class Synthesiser:
         if self._library is not None:
             self._library.espeak_Terminate()
             _ctypes.dlclose(self._library._handle)
+        self._voice = ""
         try:
             self._library = ctypes.CDLL(_LIBRARY)
         except OSError as error:
@@ -123,8 +126,9 @@ class Synthesiser:
     def speak(self, text: str, voice: Voice) -> Utterance:
         """Synthesise `text`. Raises EspeakError for an unknown voice or when nothing was spoken."""
         library = self._library
-        if library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+        if voice.name != self._voice and library.espeak_SetVoiceByName(voice.name.encode()) != 0:
             raise EspeakError(f"espeak-ng has no voice {voice.name!r}; list them with: espeak-ng --voices")
+        self._voice = voice.name  # setting a voice leaks some kilobytes inside espeak-ng: only when it changes
         for parameter, value in (
             (_RATE, voice.rate),
             (_VOLUME, _QUIET),
@@ -154,10 +158,7 @@ class Synthesiser:
 
     def _utterance(self) -> Utterance:
         raw = np.concatenate(self._chunks)
-        divisor = np.gcd(self._rate, SAMPLE_RATE)
-        waveform = resample_poly(
-            raw.astype(np.float32) / 32768, SAMPLE_RATE // divisor, self._rate // divisor
-        )
+        waveform = _resample(raw.astype(np.float32) / 32768, self._rate)
         starts = [sample / self._rate for sample, _ in self._events] + [len(raw) / self._rate]
         phonemes = (
             Phoneme(symbol, start, end)
@@ -165,3 +166,14 @@ class Synthesiser:
             if end > start
         )
         return Utterance(np.clip(waveform, -1, 1).astype(np.float32), tuple(phonemes))
+
+
+def _resample(sound: np.ndarray, rate: int) -> np.ndarray:
+    """Sound [S] to `SAMPLE_RATE` with a polyphase low-pass, flat to 7 kHz."""
+    divisor = math.gcd(rate, SAMPLE_RATE)
+    return resample_poly(sound, SAMPLE_RATE // divisor, rate // divisor, window=_low_pass(rate // divisor))
+
+
+@cache
+def _low_pass(factor: int) -> np.ndarray:
+    return firwin(40 * factor + 1, 0.94 / factor, window=("kaiser", 6.0)).astype(np.float32)

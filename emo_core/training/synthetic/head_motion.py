@@ -9,8 +9,10 @@ LIMITS = (30.0, 20.0, 18.0)
 """Largest yaw, pitch and roll, degrees either way."""
 
 _SHARE = np.array((1.0, 0.55, 0.45))  # how much of a turn goes into yaw, pitch and roll
-_AGILITY = 1.6  # 1/s: how quickly the direction of movement changes
+_AGILITY = 0.7  # 1/s: how quickly the direction of movement changes
 _PULL = 2.5  # 1/s: how strongly the direction turns back near a limit
+_PULL_PER_SPEED = 3.0  # 1/s for each degree per frame at 30 fps
+_ROUNDING = 0.05  # s: sigma that rounds the corners of reflections
 
 
 def random_speed(rng: np.random.Generator) -> float:
@@ -31,22 +33,23 @@ def walk(
     """
     limits = np.array(LIMITS) if limits is None else limits
     angles = np.clip(rng.normal(0, 0.3, 3), -0.8, 0.8) * limits
-    direction = rng.standard_normal(3) * _SHARE
+    direction = rng.standard_normal(3)
     breath = gaussian_filter1d(rng.standard_normal(count), 0.4 * fps, mode="wrap")
-    breath -= breath.mean()  # short clips wrap into a constant
     pace = speed * np.exp(0.25 * breath / max(float(breath.std()), 1e-6))
     path = np.empty((count, 3))
     noise = rng.standard_normal((count, 3)) * np.sqrt(2 * _AGILITY / fps)
     # Fast heads must turn round sooner, or they would run into the limits.
-    pull = (_PULL + 3.0 * speed * fps / 30) / fps
+    pull = (_PULL + _PULL_PER_SPEED * speed * fps / 30) / fps
     for i in range(count):
         path[i] = angles
-        direction += (noise[i] - _AGILITY / fps * direction / _SHARE - pull * (angles / limits) ** 3) * _SHARE
-        angles = angles + pace[i] * direction / np.linalg.norm(direction)
+        direction += noise[i] - pull * (angles / limits) ** 3
+        direction /= np.linalg.norm(direction)  # so that it turns at a limited rate and never jumps
+        step = direction * _SHARE
+        angles = angles + pace[i] * step / np.linalg.norm(step)
         outside = np.abs(angles) > limits
         direction = np.where(outside, -np.sign(angles) * np.abs(direction), direction)
         angles = np.where(outside, 2 * np.sign(angles) * limits - angles, angles)
-    return path
+    return gaussian_filter1d(path, _ROUNDING * fps, axis=0, mode="nearest")
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

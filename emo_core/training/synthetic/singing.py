@@ -20,7 +20,7 @@ FRAME = 0.005
 """Seconds between WORLD's frames."""
 
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
-_RHYTHM = (0.5, 1.0, 1.0, 1.0, 1.5, 2.0, 3.0)  # beats a note lasts
+_RHYTHM = (0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5, 2.0, 3.0)  # beats a note lasts
 _KEYNOTES = (90.0, 330.0)  # Hz
 _HELD = (0.25, 0.65)  # the part of a vowel that is stretched
 
@@ -36,6 +36,7 @@ class Song:
 
 def sing_clip(synthesiser: Synthesiser, rng: np.random.Generator, seconds: float, split: str) -> Song:
     """A sung clip of exactly `seconds`: one voice, one scale and beat, rests between the lines."""
+    synthesiser.restart()
     voice, language = random_voice(rng, split)
     tune = _Tune(rng)
     parts, notes = [silence(rng.uniform(0.0, 0.5))], []

@@ -65,6 +65,7 @@ def random_voice(rng: np.random.Generator, split: str, language: str | None = No
 
 def speak_clip(synthesiser: Synthesiser, rng: np.random.Generator, seconds: float, split: str) -> Utterance:
     """A clip of exactly `seconds`: one voice, gaps of mostly 0.3 to 1.5 s, at times a long silence."""
+    synthesiser.restart()
     voice, language = random_voice(rng, split)
     parts = [silence(rng.uniform(0.0, 0.6))]
     if rng.random() < 0.08:

@@ -1,0 +1,129 @@
+"""One training step of EMO on encoded clips: what a batch is, what is left out, what the loss is."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..audio.features import neighbours
+from ..config import EmoConfig
+from ..diffusion.schedule import TRAIN_STEPS, Schedule
+from ..face.boxes import box_mask
+from ..models.emo import Emo
+from ..modules.conditions import Features
+from .latent_clips import LatentClips
+from .stages import Stage, freeze
+
+MOUTH = slice(3, 7)
+"""Mouth corners and inner lips among the landmarks."""
+
+
+class EmoTask:
+    """Denoise clips (or single pictures) of the synthetic world under the conditions of a stage."""
+
+    def __init__(self, model: Emo, clips: LatentClips, stage: Stage, zero_latents: Tensor) -> None:
+        """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip."""
+        self.model, self.clips, self.stage = model, clips, stage
+        self.config: EmoConfig = model.config
+        self.schedule = Schedule.create(self.config.schedule)
+        self.zero_latents = zero_latents
+        self.trained = freeze(stage, model)
+
+    def loss(self, generator: torch.Generator) -> Tensor:
+        """Weighted squared error of the prediction for one batch."""
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        rows = [self._row(rng) for _ in range(self.stage.rows)]
+        latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
+        timesteps = torch.tensor([self._timestep(rng) for _ in rows])
+        noise = torch.randn(latents.shape, generator=generator)
+        per_frame = timesteps.repeat_interleave(self.stage.frames)
+        noisy = self.schedule.add_noise(latents, noise, per_frame)
+        features = self._features(rows, generator)
+        prediction = self.model.backbone(noisy, timesteps.float(), features, temporal=self.stage.temporal)
+        error = (prediction.float() - self.schedule.target(latents, noise, per_frame)).square()
+        return (error * torch.cat([row["weight"] for row in rows])).mean()
+
+    def _timestep(self, rng: np.random.Generator) -> int:
+        """Uniform, with every tenth at pure noise, where few-step sampling starts."""
+        return TRAIN_STEPS - 1 if rng.random() < 0.1 else int(rng.integers(TRAIN_STEPS))
+
+    def _row(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """One identity: target frames, a picture of it, motion frames, sound, place, speed."""
+        clip, stage = int(rng.integers(len(self.clips))), self.stage
+        total, before = self.clips.frames(clip), self.config.temporal.motion_frames
+        if stage.temporal:
+            first = int(rng.integers(before, total - stage.frames + 1))
+            frames = np.arange(first, first + stage.frames)
+        else:
+            frames = rng.integers(0, total, stage.frames)
+        row = {
+            "latents": self.clips.get(clip, "latents", frames),
+            "reference": self._reference(clip, rng),
+            "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
+            "weight": self._weight(self.clips.get(clip, "landmarks", frames)),
+        }
+        if rng.random() < stage.drop_reference:
+            row["no_reference"] = torch.ones(())
+        if stage.temporal:
+            row["motion"] = self._motion(clip, frames[0], rng)
+        if stage.audio and rng.random() >= stage.drop_audio:
+            states = self.clips.get(clip, "states", slice(None))
+            reach = self.config.audio.window // 2
+            row["windows"] = neighbours(states, reach, reach)[frames]
+        if stage.speed:
+            row["speed"] = self.clips.get(clip, "speed", frames)
+        return row
+
+    def _reference(self, clip: int, rng: np.random.Generator) -> Tensor:
+        """Another picture of the identity: a portrait elsewhere in the frame, or a frame of the clip (the paper)."""
+        if rng.random() < 0.7:
+            return self.clips.get(clip, "portraits", np.array([rng.integers(4)]))
+        return self.clips.get(clip, "latents", np.array([rng.integers(self.clips.frames(clip))]))
+
+    def _motion(self, clip: int, first: int, rng: np.random.Generator) -> Tensor:
+        count = self.config.temporal.motion_frames
+        if rng.random() < self.stage.drop_motion:
+            return self.zero_latents.expand(count, -1, -1, -1)
+        latents = self.clips.get(clip, "latents", np.arange(first - count, first))
+        level = float(rng.uniform(0, self.stage.motion_noise))
+        return latents + level * torch.from_numpy(rng.standard_normal(latents.shape).astype(np.float32))
+
+    def _mask(self, boxes: Tensor, rng: np.random.Generator) -> Tensor:
+        """Union of the head boxes (paper, sec. 3.3), up to 8 % wider than exact; sometimes the whole picture."""
+        size = self.clips.size
+        if rng.random() < 0.05:
+            return torch.ones(1, 1, size, size)
+        return box_mask(boxes, size, size, expand=1 + float(rng.uniform(0, 0.08)))
+
+    def _weight(self, landmarks: Tensor) -> Tensor:
+        """1, and more near the mouth, [F, 1, h, w]."""
+        size = self.zero_latents.shape[-1]
+        mouth = landmarks[:, MOUTH].mean(1) * size / self.clips.size  # [F, 2]
+        grid = torch.arange(size) + 0.5
+        dx, dy = grid - mouth[:, 0, None], grid - mouth[:, 1, None]
+        near = torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / 1.5**2)
+        return 1 + self.stage.lip_weight * near[:, None]
+
+    def _features(self, rows: list[dict[str, Tensor]], generator: torch.Generator) -> list[Features]:
+        """Run the encoders once for the whole batch and hand out each row's part."""
+        encoders, count = self.model.encoders, self.config.temporal.motion_frames
+        pictures = torch.cat([row["reference"] for row in rows])
+        motion = torch.cat([row["motion"] for row in rows]) if self.stage.temporal else pictures[:0]
+        tokens = encoders.reference_net(torch.cat([pictures, motion]))
+        faces = encoders.face_locator(torch.cat([row["mask"] for row in rows]))
+        features = []
+        for index, row in enumerate(rows):
+            start = len(rows) + index * count
+            features.append(
+                Features(
+                    reference=None if "no_reference" in row else {k: v[index : index + 1] for k, v in tokens.items()},
+                    motion={k: v[start : start + count] for k, v in tokens.items()} if self.stage.temporal else None,
+                    audio=encoders.audio_projection(row["windows"]) if "windows" in row else None,
+                    face=faces[index : index + 1],
+                    speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
+                )
+            )
+        return features
+
+

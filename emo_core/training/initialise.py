@@ -1,0 +1,49 @@
+"""Weights to start from when there is no Stable Diffusion of the right width."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..models.emo import Emo
+from ..modules.attention import Attention
+from ..modules.temporal import MotionModule
+from ..modules.transformer import SpatialTransformer
+
+SMALL = 0.2
+"""Residual branches start at this part of PyTorch's usual scale: at zero they learn far more slowly here."""
+
+
+@torch.no_grad()
+def initialise(model: Emo, seed: int) -> None:
+    """Fill a freshly built model; the same seed gives the same weights."""
+    torch.manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.LayerNorm | nn.GroupNorm | nn.Embedding):
+            module.reset_parameters()
+    for module in model.modules():
+        if isinstance(module, Attention):
+            _match_queries_and_keys(module)
+            module.to_out[0].weight.mul_(SMALL)
+            module.to_out[0].bias.zero_()
+        if isinstance(module, SpatialTransformer) and module.proj_out is not None:
+            module.proj_out.weight.mul_(SMALL)
+        if isinstance(module, MotionModule):
+            module.temporal_transformer.proj_out.weight.mul_(SMALL)
+            module.temporal_transformer.proj_out.bias.zero_()
+    model.encoders.face_locator.conv_out.weight.mul_(SMALL)
+    _silence_speed(model)
+
+
+def _match_queries_and_keys(attention: Attention) -> None:
+    """Equal orthogonal projections: attention begins by looking for what is alike, in content and place."""
+    if attention.to_q.weight.shape == attention.to_k.weight.shape:
+        nn.init.orthogonal_(attention.to_q.weight)
+        attention.to_k.weight.copy_(attention.to_q.weight)
+
+
+def _silence_speed(model: Emo) -> None:
+    """Speed layers are new in the last stage: their output starts at zero, so nothing learned before changes."""
+    for name, parameter in model.backbone.named_parameters():
+        if ".speed.attn.to_out." in name:
+            parameter.zero_()

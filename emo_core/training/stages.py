@@ -1,0 +1,103 @@
+"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is trained, on what, with which conditions."""
+
+    name: str
+    encoders: tuple[str, ...]
+    """Encoders that are trained."""
+    backbone: tuple[str, ...]
+    """Kinds of backbone parameters that are trained: picture, audio, temporal, speed."""
+    temporal: bool
+    """Whether temporal modules run (and motion frames with them)."""
+    audio: bool
+    speed: bool
+    frames: int
+    """Frames per row: clip frames, or single pictures of one identity that share the ReferenceNet's work."""
+    rows: int
+    """Clips (identities) per batch and process."""
+    drop_audio: float = 0.0
+    """Part of the rows without audio, for guidance."""
+    drop_reference: float = 0.0
+    drop_motion: float = 0.0
+    """Part of the rows that start without a clip before them (zero maps, as every first clip)."""
+    motion_noise: float = 0.0
+    """Largest standard deviation of noise on motion latents, so that chains do not drift."""
+    lip_weight: float = 0.0
+    """Extra weight of the loss near the mouth."""
+
+
+IMAGE = Stage(
+    "image",
+    encoders=("reference_net", "face_locator"),
+    backbone=("picture",),
+    temporal=False,
+    audio=False,
+    speed=False,
+    frames=3,
+    rows=8,
+    drop_reference=0.05,
+)
+VIDEO = Stage(
+    "video",
+    encoders=("reference_net", "face_locator", "audio_projection"),
+    backbone=("picture", "audio", "temporal"),
+    temporal=True,
+    audio=True,
+    speed=False,
+    frames=12,
+    rows=2,
+    drop_audio=0.1,
+    drop_reference=0.05,
+    drop_motion=0.15,
+    motion_noise=0.12,
+    lip_weight=2.0,
+)
+SPEED = Stage(
+    "speed",
+    encoders=("speed_encoder",),
+    backbone=("temporal", "speed"),
+    temporal=True,
+    audio=False,
+    speed=True,
+    frames=12,
+    rows=2,
+    drop_motion=0.15,
+    motion_noise=0.12,
+)
+STAGES = (IMAGE, VIDEO, SPEED)
+
+
+def kind(name: str) -> str:
+    """Which part of the paper's network a parameter of `Emo` belongs to."""
+    if ".speed." in name:
+        return "speed"
+    if ".motion_modules." in name:
+        return "temporal"
+    if ".audio_attn." in name or ".audio_norm." in name or ".audio_modules." in name:
+        return "audio"
+    return "picture"
+
+
+def is_trained(stage: Stage, name: str) -> bool:
+    """Whether a stage trains the parameter `name` of `Emo`."""
+    net, part = name.split(".")[:2]
+    return part in stage.encoders if net == "encoders" else kind(name) in stage.backbone
+
+
+def freeze(stage: Stage, model: nn.Module) -> list[str]:
+    """Set requires_grad as the stage says; the names of what is trained."""
+    trained = []
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(is_trained(stage, name))
+        if parameter.requires_grad:
+            trained.append(name)
+    return trained

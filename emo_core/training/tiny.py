@@ -1,0 +1,39 @@
+"""emo-tiny: the configuration of the built-in model and how it is trained."""
+
+from __future__ import annotations
+
+from ..config import (
+    AudioConfig,
+    EmoConfig,
+    FaceLocatorConfig,
+    PresetConfig,
+    ScheduleConfig,
+    SpeedConfig,
+    TemporalConfig,
+    UNetConfig,
+    VaeConfig,
+)
+
+HOST_TERMINAL_ALPHA_BAR = 4.8973451890853435e-08
+"""The signal that ComfyUI leaves at the last step of a zero-SNR schedule; equal values, equal frames."""
+
+
+def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
+    """The paper's architecture at small width: 128 px, 16x16 latents, 25 frames per second.
+
+    Deviations from the paper, with reasons, are listed in docs/paper_notes.md.
+    """
+    return EmoConfig(
+        unet=UNetConfig(
+            channels=(32, 64, 128), attention=(True, True, True), layers_per_block=1, heads=2, groups=16, positions=True
+        ),
+        audio=AudioConfig(
+            encoder="mel_conv", layers=5, width=128, window=5, hidden=256, tokens=8, token_width=64
+        ),
+        temporal=TemporalConfig(levels=(True, True, True), heads=2),
+        face_locator=FaceLocatorConfig(channels=(8, 16, 24, 32)),
+        speed=SpeedConfig(width=64),
+        schedule=ScheduleConfig(prediction="v", zero_snr=True, terminal_alpha_bar=HOST_TERMINAL_ALPHA_BAR),
+        vae=VaeConfig(channels=(24, 48, 96, 128), layers_per_block=1, groups=8, scaling=vae_scaling),
+        preset=PresetConfig(size=128, fps=25.0, steps=10, guidance=1.5, audio_guidance=2.0),
+    )
