@@ -3,9 +3,27 @@
 from comfy_api.latest import ComfyExtension, io
 from typing_extensions import override
 
+from .conditioning import Condition, EncodeAudio, EncodeFaceRegion, EncodeReference, EncodeSpeed
+from .host.folders import offer_samples, register_model_folder
+from .inspect import Inspect
+from .loaders import LoadModel
+from .sampling import Sample, SampleClips
+from .video import DecodeToVideo
+
 __all__ = ["NODES", "EMOExtension"]
 
-NODES: tuple[type[io.ComfyNode], ...] = ()
+NODES: tuple[type[io.ComfyNode], ...] = (
+    LoadModel,
+    EncodeReference,
+    EncodeAudio,
+    EncodeFaceRegion,
+    EncodeSpeed,
+    Condition,
+    Sample,
+    SampleClips,
+    DecodeToVideo,
+    Inspect,
+)
 
 
 class EMOExtension(ComfyExtension):
@@ -13,4 +31,6 @@ class EMOExtension(ComfyExtension):
 
     @override
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        register_model_folder()
+        offer_samples()
         return list(NODES)

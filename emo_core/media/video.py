@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -32,9 +33,35 @@ class Sound:
         """How long it lasts."""
         return self.samples.shape[-1] / self.rate
 
+    def frames(self, fps: float) -> int:
+        """How many pictures at `fps` cover it: the last one may reach beyond the end."""
+        return math.ceil(self.samples.shape[-1] * fps / self.rate - 1e-6)
+
     def cut(self, frames: int, fps: float) -> Sound:
         """The part that `frames` pictures at `fps` cover, not padded if it is shorter."""
         return Sound(self.samples[:, : math.ceil(frames * self.rate / fps)], self.rate)
+
+    def mono(self, rate: int) -> Tensor:
+        """All channels as one at `rate` Hz, [round(seconds * rate)]."""
+        samples = self.samples.float().mean(0, keepdim=True)
+        if rate == self.rate:
+            return samples[0]
+        resampler = av.AudioResampler("fltp", "mono", rate)
+        frames = chain(audio_frames(samples, self.rate), (None,))  # None: give out what is left inside
+        parts = [piece.to_ndarray()[0] for frame in frames for piece in resampler.resample(frame)]
+        wanted = round(samples.shape[1] * rate / self.rate)
+        made = torch.from_numpy(np.concatenate(parts))[:wanted]
+        return torch.nn.functional.pad(made, (0, wanted - len(made)))
+
+
+def audio_frames(samples: Tensor, rate: int) -> Iterator[av.AudioFrame]:
+    """Samples [C, S], one or two channels, in pieces as the encoders take them."""
+    layout = "mono" if samples.shape[0] == 1 else "stereo"
+    for start in range(0, samples.shape[1], AUDIO_CHUNK):
+        part = samples[:2, start : start + AUDIO_CHUNK].float().contiguous().cpu().numpy()
+        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        yield frame
 
 
 class VideoWriter:
@@ -103,14 +130,9 @@ class VideoWriter:
             return
         sound = self._sound.cut(self.frames, float(self._rate))
         resampler = av.AudioResampler("fltp", _layout(sound), self._audio.rate)
-        for start in range(0, sound.samples.shape[1], AUDIO_CHUNK):
-            part = sound.samples[:2, start : start + AUDIO_CHUNK].float().contiguous().cpu().numpy()
-            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=_layout(sound))
-            frame.sample_rate, frame.pts, frame.time_base = sound.rate, start, Fraction(1, sound.rate)
+        for frame in chain(audio_frames(sound.samples, sound.rate), (None,)):
             for piece in resampler.resample(frame):
                 container.mux(self._audio.encode(piece))
-        for piece in resampler.resample(None):
-            container.mux(self._audio.encode(piece))
         container.mux(self._audio.encode(None))
 
 

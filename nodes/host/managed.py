@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...emo_core.backend import Backend
+from ...emo_core.checkpoints.load import fill
 from .layers import Precision, host_backend
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -26,10 +27,10 @@ class Managed(Generic[Network]):
         state: Mapping[str, Tensor],
         weight_dtype: torch.dtype | None = None,
     ) -> None:
-        """Build without memory and put `state` in; RuntimeError if a key is missing, unknown or misshapen."""
+        """Build without memory and put `state` in; CheckpointError if a tensor is missing or does not fit."""
         self.precision = Precision.choose(state, weight_dtype)
-        network = build(host_backend(self.precision, "meta")).eval().requires_grad_(False)
-        network.load_state_dict(self.precision.convert(state), assign=True)
+        network = build(host_backend(self.precision, "meta"))
+        fill(network, self.precision.convert(state), type(network).__name__)
         self.network = network
         self.patcher = patcher(network)
 
@@ -37,6 +38,16 @@ class Managed(Generic[Network]):
     def device(self) -> torch.device:
         """Where it computes."""
         return self.patcher.load_device
+
+    def activation_memory(self, latents: Sequence[int]) -> int:
+        """Bytes that a pass over latents of this shape [N, 4, h, w] takes beside the weights, roughly.
+
+        Counted from Stable Diffusion 1.5 in half precision: 32 numbers per channel of the finest level.
+        """
+        named = self.network.named_parameters()
+        width = max((weight.shape[0] for name, weight in named if "conv_in" in name), default=1)
+        pixels = latents[0] * latents[-1] * latents[-2]
+        return 32 * pixels * width * mm.dtype_size(self.precision.compute)
 
     def prepare(self, tensor: Tensor) -> Tensor:
         """`tensor` where and in the dtype in which the network wants it."""
@@ -50,10 +61,17 @@ class Managed(Generic[Network]):
             yield self.network
 
 
-def patcher(network: nn.Module) -> comfy.model_patcher.ModelPatcher:
-    """The host's handle of `network`; newer hosts have a class of their own for it."""
+def patcher(
+    network: nn.Module, load_device: torch.device | None = None, offload_device: torch.device | None = None
+) -> comfy.model_patcher.ModelPatcher:
+    """The host's handle of `network`, on the devices of diffusion models if none are given."""
+    # newer hosts have a class of their own for it
     kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return kind(network, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device())
+    return kind(
+        network,
+        load_device=load_device or mm.get_torch_device(),
+        offload_device=offload_device or mm.unet_offload_device(),
+    )
 
 
 def to_host(tensor: Tensor) -> Tensor:

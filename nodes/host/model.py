@@ -16,14 +16,18 @@ import comfy.supported_models_base
 import torch
 from torch import Tensor
 
-from ...emo_core.config import EmoConfig
+from ...emo_core.checkpoints.load import fill
+from ...emo_core.config import EmoConfig, VaeConfig
 from ...emo_core.models.backbone import Backbone
+from ...emo_core.models.emo import Encoders
 from ...emo_core.modules.conditions import Features
 from .layers import SUPPORTED_DTYPES, Precision, host_backend
-from .managed import patcher
+from .managed import Managed, patcher, to_host
 
 PAYLOAD = "emo"
 """Under this key every CONDITIONING entry of ours carries its `Features`."""
+ENCODERS = "emo_encoders"
+"""Under this key a MODEL carries the encoders that turn the last frames of a clip into motion features."""
 
 
 class HostBackbone(Backbone):
@@ -34,8 +38,13 @@ class HostBackbone(Backbone):
         self.dtype = precision.weights
 
     def forward(  # type: ignore[override]
-        self, x: Tensor, timesteps: Tensor, context: Tensor | None = None, control: Any = None,
-        transformer_options: dict[str, Any] | None = None, **kwargs: Any,
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor | None = None,
+        control: Any = None,
+        transformer_options: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> Tensor:
         """Prediction [R*F, 4, h, w] for R clips of F frames; `PAYLOAD` is a list of one Features per clip."""
         options = transformer_options or {}
@@ -49,8 +58,13 @@ class HostBackbone(Backbone):
         ).execute(x, timesteps, context, control, options, **kwargs)
 
     def _forward(
-        self, x: Tensor, timesteps: Tensor, context: Tensor | None, control: Any,
-        transformer_options: dict[str, Any], **kwargs: Any,
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor | None,
+        control: Any,
+        transformer_options: dict[str, Any],
+        **kwargs: Any,
     ) -> Tensor:
         features = kwargs.get(PAYLOAD)
         if not features:
@@ -116,6 +130,9 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
         super().__init__({"config": config, "precision": precision, "model_channels": width})
         self.manual_cast_dtype = precision.cast
         self.latent_format.scale_factor = config.vae.scaling
+        if config.vae != VaeConfig():  # other latents than Stable Diffusion's: other colours, no TAESD
+            self.latent_format.latent_rgb_factors = None
+            self.latent_format.taesd_decoder_name = None
         # activations grow with the width; Stable Diffusion 1.5 without temporal layers is 1.0 in the host
         self.memory_usage_factor = 1.5 * width / 320
 
@@ -123,15 +140,46 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
 
 
 def build_model(
-    config: EmoConfig, state: Mapping[str, Tensor], weight_dtype: torch.dtype | None = None
+    config: EmoConfig,
+    state: Mapping[str, Tensor],
+    encoders: Managed[Encoders],
+    weight_dtype: torch.dtype | None = None,
 ) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL from the backbone's weights; RuntimeError if a key is missing, unknown or misshapen."""
+    """A MODEL from the backbone's weights; CheckpointError if a tensor is missing or does not fit.
+
+    The encoders come with it, since sampling needs them between clips.
+    """
     precision = Precision.choose(state, weight_dtype)
     model = EmoBaseModel(EmoModelConfig(config, precision))
-    model.diffusion_model.load_state_dict(precision.convert(state), assign=True)
-    model.diffusion_model.requires_grad_(False)
+    fill(model.diffusion_model, precision.convert(state), "backbone")
     model.device = mm.unet_offload_device()
-    return patcher(model)
+    handle = patcher(model)
+    handle.set_attachments(ENCODERS, encoders)
+    return handle
+
+
+def encode_motion(
+    handle: comfy.model_patcher.ModelPatcher, finished: list[Tensor], features: Features
+) -> dict[str, Tensor]:
+    """Motion features of the last frames of the finished clips' latents [F, 4, h, w] (paper, sec. 3.2)."""
+    encoders = handle.get_attachment(ENCODERS)
+    if encoders is None:
+        raise ValueError("this MODEL has lost its encoders: connect Load EMO Model")
+    config = handle.model.emo_config
+    frames = config.temporal.motion_frames
+    latents = handle.model.process_latent_in(torch.cat(finished[-frames:])[-frames:])
+    context = features.context if config.reference.context == "tokens" else None
+    return encode_reference(encoders, latents, context)
+
+
+def encode_reference(
+    encoders: Managed[Encoders], latents: Tensor, context: Tensor | None
+) -> dict[str, Tensor]:
+    """ReferenceNet tokens [N, L, C] by block path of scaled latents [N, 4, h, w]; one context for all."""
+    with encoders.on_device(encoders.activation_memory(latents.shape)) as network:
+        many = None if context is None else encoders.prepare(context).expand(latents.shape[0], -1, -1)
+        tokens = network.reference_net(encoders.prepare(latents), many)
+        return {path: to_host(value) for path, value in tokens.items()}
 
 
 def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -143,6 +191,6 @@ def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
     if isinstance(value, tuple):
         return tuple(move(item, device, dtype) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        return dataclasses.replace(value, **{name: move(getattr(value, name), device, dtype) for name in names})
+        fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return dataclasses.replace(value, **{name: move(item, device, dtype) for name, item in fields})
     return value

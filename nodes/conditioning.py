@@ -1,0 +1,261 @@
+"""From portrait, sound, region and speed to CONDITIONING."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from .convert import audio_from_sound, portrait_from_image, sound_from_audio, trimmed
+from .types import (
+    AudioValue,
+    EmoAudio,
+    EmoEncoders,
+    EmoFaceRegion,
+    EmoReference,
+    EmoSpeed,
+    EncodersValue,
+    FaceRegionValue,
+    ReferenceValue,
+    SpeedValue,
+)
+from .values import audio_of, conditionings, reference_of, region_of, speed_of
+
+SIZE_HINT = "Side of the square video in pixels, a multiple of 8; 0 is what the model was trained for."
+
+
+def size_input() -> io.Int.Input:
+    """The size widget that portrait and face region share."""
+    return io.Int.Input("size", default=0, min=0, max=2048, step=8, tooltip=SIZE_HINT)
+
+
+class EncodeReference(io.ComfyNode):
+    """The portrait through VAE and ReferenceNet."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_EncodeReference",
+            display_name="EMO Encode Portrait",
+            category="EMO/conditioning",
+            description="Reads the looks of a face from one picture. The middle square of it is used.",
+            inputs=[
+                EmoEncoders.Input("encoders", tooltip="The encoders of Load EMO Model."),
+                io.Vae.Input("vae", tooltip="The VAE of Load EMO Model, or Stable Diffusion 1.5's."),
+                io.Image.Input("image", tooltip="One picture of one face, seen from the front, RGB."),
+                size_input(),
+            ],
+            outputs=[
+                EmoReference.Output(
+                    display_name="reference", tooltip="The looks of the face, for EMO Condition."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, encoders: EncodersValue, vae: Any, image: Tensor, size: int) -> io.NodeOutput:
+        portrait = portrait_from_image(image, size or encoders.config.preset.size)
+        return io.NodeOutput(reference_of(encoders, vae, portrait))
+
+
+class EncodeAudio(io.ComfyNode):
+    """The sound as tokens for each frame; decides how many frames there are."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_EncodeAudio",
+            display_name="EMO Encode Audio",
+            category="EMO/conditioning",
+            description="Hears what is said or sung. The video gets as many frames as the sound needs.",
+            inputs=[
+                EmoEncoders.Input("encoders", tooltip="The encoders of Load EMO Model."),
+                io.Audio.Input(
+                    "audio", tooltip="Speech or song, any rate and length; goes into the video unchanged."
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames per second of the video; 0 is what the model was trained for.",
+                ),
+                io.Float.Input(
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.01,
+                    tooltip="Where to begin, in seconds.",
+                ),
+                io.Float.Input(
+                    "length",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.01,
+                    tooltip="How much to use, in seconds; 0 is to the end.",
+                ),
+                io.Audio.Input(
+                    "vocals",
+                    optional=True,
+                    tooltip="The voice alone, if audio is a song with instruments: it moves the mouth.",
+                ),
+            ],
+            outputs=[
+                EmoAudio.Output(
+                    display_name="emo_audio", tooltip="The sound as the model hears it, for EMO Condition."
+                ),
+                io.Audio.Output(
+                    display_name="audio", tooltip="The original samples of the part that is used."
+                ),
+                io.Float.Output(display_name="fps", tooltip="Frames per second, for EMO Decode to Video."),
+                io.Int.Output(display_name="frames", tooltip="How many frames the video has."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, encoders: EncodersValue, audio: Any, fps: float, start: float, length: float, vocals: Any = None
+    ) -> io.NodeOutput:
+        sound = trimmed(sound_from_audio(audio), start, length)
+        heard = sound if vocals is None else trimmed(sound_from_audio(vocals), start, length)
+        value = audio_of(encoders, sound, heard, fps or encoders.config.preset.fps)
+        return io.NodeOutput(value, audio_from_sound(sound), value.fps, value.frames)
+
+
+class EncodeFaceRegion(io.ComfyNode):
+    """Where the face may be."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_EncodeFaceRegion",
+            display_name="EMO Encode Face Region",
+            category="EMO/conditioning",
+            description="Says where in the picture the face may move: the box around a painted mask.",
+            inputs=[
+                EmoEncoders.Input("encoders", tooltip="The encoders of Load EMO Model."),
+                size_input(),
+                io.Float.Input(
+                    "margin",
+                    default=0.05,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Room around the mask's box, as a share of its size. More room, more motion.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The face, painted in the mask editor on the same picture. "
+                    "Without it the middle of the picture is taken.",
+                ),
+            ],
+            outputs=[
+                EmoFaceRegion.Output(
+                    display_name="face_region", tooltip="Where the face may be, for EMO Condition."
+                ),
+                io.Mask.Output(display_name="mask", tooltip="The region that is used, to look at."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, encoders: EncodersValue, size: int, margin: float, mask: Tensor | None = None
+    ) -> io.NodeOutput:
+        value = region_of(encoders, mask, size or encoders.config.preset.size, margin)
+        return io.NodeOutput(value, value.mask[None])
+
+
+class EncodeSpeed(io.ComfyNode):
+    """How fast the head turns."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_EncodeSpeed",
+            display_name="EMO Encode Head Speed",
+            category="EMO/conditioning",
+            description="Says how fast the head turns: one number, or a curve over time.",
+            inputs=[
+                EmoEncoders.Input("encoders", tooltip="The encoders of Load EMO Model."),
+                io.Float.Input(
+                    "speed",
+                    default=0.5,
+                    min=0.0,
+                    max=2.4,
+                    step=0.05,
+                    tooltip="Degrees per frame. Calm speech 0.1 to 0.5, lively 1.0, singing up to 1.3.",
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=1,
+                    min=1,
+                    max=10_000_000,
+                    tooltip="Frames of the video; only curves need it.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=25.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames per second; only curves need it.",
+                ),
+                io.String.Input(
+                    "curve",
+                    default="",
+                    tooltip="Points 'seconds: degrees per frame', such as '0: 0.2, 2.5: 1.0', joined by "
+                    "straight lines. Takes the place of speed.",
+                ),
+            ],
+            outputs=[
+                EmoSpeed.Output(display_name="speed", tooltip="How fast the head turns, for EMO Condition.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, encoders: EncodersValue, speed: float, frames: int, fps: float, curve: str
+    ) -> io.NodeOutput:
+        return io.NodeOutput(speed_of(encoders, speed, frames, fps, curve))
+
+
+class Condition(io.ComfyNode):
+    """Everything together."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_Condition",
+            display_name="EMO Condition",
+            category="EMO/conditioning",
+            description="Puts portrait, sound, region and speed together, and makes the empty latent.",
+            inputs=[
+                EmoReference.Input("reference", tooltip="From EMO Encode Portrait."),
+                EmoAudio.Input("emo_audio", tooltip="From EMO Encode Audio."),
+                EmoFaceRegion.Input("face_region", optional=True, tooltip="From EMO Encode Face Region."),
+                EmoSpeed.Input("speed", optional=True, tooltip="From EMO Encode Head Speed."),
+            ],
+            outputs=[
+                io.Conditioning.Output(display_name="full", tooltip="Everything: the positive conditioning."),
+                io.Conditioning.Output(display_name="reference_only", tooltip="Everything but the sound."),
+                io.Conditioning.Output(
+                    display_name="none", tooltip="Neither portrait nor sound: the negative conditioning."
+                ),
+                io.Latent.Output(display_name="latent", tooltip="Empty, of the right size and length."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        reference: ReferenceValue,
+        emo_audio: AudioValue,
+        face_region: FaceRegionValue | None = None,
+        speed: SpeedValue | None = None,
+    ) -> io.NodeOutput:
+        return io.NodeOutput(*conditionings(reference, emo_audio, face_region, speed))

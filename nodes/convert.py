@@ -1,0 +1,76 @@
+"""ComfyUI's values to ours and back, checked where they come in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..emo_core.media.fit import fit_square
+from ..emo_core.media.video import Sound
+
+
+def portrait_from_image(image: Tensor, size: int) -> Tensor:
+    """One square picture [1, size, size, 3] from IMAGE [1, H, W, 3]: the middle, scaled."""
+    if image.ndim != 4 or image.shape[0] != 1:
+        raise ValueError(
+            f"the portrait is a batch of {image.shape[0]} pictures, want 1: pick one with ImageFromBatch"
+        )
+    if image.shape[-1] != 3:
+        raise ValueError(f"the portrait has {image.shape[-1]} channels, want 3 (RGB): put it on a background")
+    if not torch.isfinite(image).all():
+        raise ValueError("the portrait holds NaN or infinite values: look at the node that made it")
+    return fit_square(image.float().movedim(-1, 1), size).movedim(1, -1)
+
+
+def sound_from_audio(audio: dict[str, Any]) -> Sound:
+    """The samples [C, S] of an AUDIO with one sound in it."""
+    waveform, rate = audio["waveform"], int(audio["sample_rate"])
+    if waveform.ndim != 3 or waveform.shape[0] != 1:
+        raise ValueError(
+            f"the audio is a batch of shape {tuple(waveform.shape)}, want [1, channels, samples]"
+        )
+    if not waveform.shape[-1]:
+        raise ValueError("the audio has no samples: load a file that is not empty, or trim it less")
+    if not torch.isfinite(waveform).all():
+        raise ValueError("the audio holds NaN or infinite samples: look at the node that made it")
+    if rate <= 0:
+        raise ValueError(f"the audio's sample rate is {rate} Hz, want more than 0")
+    return Sound(waveform[0].float(), rate)
+
+
+def audio_from_sound(sound: Sound) -> dict[str, Any]:
+    """AUDIO of a sound."""
+    return {"waveform": sound.samples[None], "sample_rate": sound.rate}
+
+
+def trimmed(sound: Sound, start: float, length: float) -> Sound:
+    """The part of a sound from `start` s on, `length` s long; 0 is to the end."""
+    first = round(start * sound.rate)
+    last = first + round(length * sound.rate) if length else sound.samples.shape[-1]
+    part = sound.samples[:, first:last]
+    if not part.shape[-1]:
+        raise ValueError(f"start {start} s is behind the end of the audio, which lasts {sound.seconds:.2f} s")
+    return Sound(part, sound.rate)
+
+
+def region_from_mask(mask: Tensor, size: int) -> Tensor:
+    """One square mask [size, size] from MASK [1, H, W], cut as the portrait is."""
+    if mask.ndim != 3 or mask.shape[0] != 1:
+        raise ValueError(f"the mask has shape {tuple(mask.shape)}, want one mask [1, height, width]")
+    if not (mask > 0.5).any():
+        raise ValueError("the mask is empty: paint over the face in the mask editor, or leave the mask out")
+    return fit_square(mask[None].float(), size)[0, 0]
+
+
+def empty_latent(frames: int, size: int) -> dict[str, Any]:
+    """LATENT for a square video of `size` pixels."""
+    return {"samples": torch.zeros(frames, 4, size // 8, size // 8)}
+
+
+def image_from_picture(picture: Image.Image) -> Tensor:
+    """IMAGE [1, H, W, 3] of a drawing."""
+    return torch.from_numpy(np.array(picture)).float()[None] / 255

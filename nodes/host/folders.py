@@ -1,0 +1,66 @@
+"""Where ComfyUI keeps models, inputs and results."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import folder_paths
+
+FOLDER = "emo"
+SAMPLES = Path(__file__).resolve().parents[2] / "emo_core" / "assets" / "samples"
+
+
+def register_model_folder() -> None:
+    """Make `models/emo` a place for models; extra_model_paths.yaml may name more."""
+    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER), is_default=True)
+    places, extensions = folder_paths.folder_names_and_paths[FOLDER]
+    extensions = set(extensions) | folder_paths.supported_pt_extensions
+    folder_paths.folder_names_and_paths[FOLDER] = (places, extensions)
+
+
+def model_folders() -> list[Path]:
+    """The folders that hold EMO models, the first is the default."""
+    return [Path(place) for place in folder_paths.get_folder_paths(FOLDER)]
+
+
+def model_names() -> list[str]:
+    """What lies in the model folders: files, and folders of published checkpoints, by name."""
+    found = {
+        entry.name
+        for folder in model_folders()
+        if folder.is_dir()
+        for entry in folder.iterdir()
+        if entry.is_dir() or entry.suffix in folder_paths.supported_pt_extensions
+    }
+    return sorted(found)
+
+
+def find_model(name: str) -> Path:
+    """The file or folder called `name`; FileNotFoundError says where it was looked for."""
+    for folder in model_folders():
+        if name and Path(name).name == name and (folder / name).exists():
+            return folder / name
+    places = " or ".join(map(str, model_folders()))
+    raise FileNotFoundError(f"there is no EMO model {name!r} in {places}: put it there or choose another")
+
+
+def temporary_video(prefix: str) -> tuple[Path, str]:
+    """A new path for an mp4 in the temp folder, and its subfolder there."""
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+        prefix, folder_paths.get_temp_directory()
+    )
+    return Path(folder) / f"{name}_{counter:05}_.mp4", subfolder
+
+
+def offer_samples() -> None:
+    """Put the sample portrait and speech into the input folder, where the example workflows look for them."""
+    folder = Path(folder_paths.get_input_directory())
+    for sample in sorted(SAMPLES.glob("emo_*")):
+        try:
+            if not (folder / sample.name).exists():
+                shutil.copyfile(sample, folder / sample.name)
+        except OSError as error:  # a read-only input folder is no reason to be without nodes
+            logging.getLogger(__name__).warning("EMO samples are not offered: %s", error)
+            return

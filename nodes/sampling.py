@@ -1,0 +1,144 @@
+"""From conditioning to the latents of the whole video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from .host.sampling import (
+    SAMPLERS,
+    SCHEDULERS,
+    make_guider,
+    make_noise,
+    make_sampler,
+    make_sigmas,
+    sample_clips,
+)
+
+CLIP_HINT = "Frames made at once; 0 is what the model was trained for. More need more memory."
+LATENT_HINT = "Latents of every frame, for EMO Decode to Video or the stock VAE Decode."
+
+
+class Sample(io.ComfyNode):
+    """Everything a user needs in one node."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_Sample",
+            display_name="EMO Sampler",
+            category="EMO",
+            description="Makes the video's latents clip after clip, any length, with one progress bar.",
+            inputs=[
+                io.Model.Input("model", tooltip="The MODEL of Load EMO Model, with LoRAs if you like."),
+                io.Conditioning.Input("full", tooltip="Portrait, sound, region and speed."),
+                io.Conditioning.Input("reference_only", tooltip="The same without the sound."),
+                io.Conditioning.Input("none", tooltip="Neither portrait nor sound."),
+                io.Latent.Input("latent", tooltip="Empty, or a video to start from with denoise below 1."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**63,
+                    control_after_generate=True,
+                    tooltip="The same seed gives the same video.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=10,
+                    min=1,
+                    max=1000,
+                    tooltip="Denoising steps per clip. More take longer and give finer pictures.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=1.5,
+                    min=1.0,
+                    max=30.0,
+                    step=0.1,
+                    tooltip="How strictly the portrait is kept. 1 is off; high values overdo contrast.",
+                ),
+                io.Float.Input(
+                    "audio_cfg",
+                    default=2.0,
+                    min=0.0,
+                    max=30.0,
+                    step=0.1,
+                    tooltip="How strongly the sound moves the face. 0 ignores it. "
+                    "The same value as cfg is the fastest.",
+                ),
+                io.Combo.Input(
+                    "sampler_name", options=SAMPLERS, default="euler", tooltip="ComfyUI's samplers."
+                ),
+                io.Combo.Input(
+                    "scheduler", options=SCHEDULERS, default="simple", tooltip="How the steps are spaced."
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="1 makes a new video; less keeps more of the latent that came in.",
+                ),
+                io.Int.Input("clip_frames", default=0, min=0, max=1024, tooltip=CLIP_HINT),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip=LATENT_HINT)],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        full: Any,
+        reference_only: Any,
+        none: Any,
+        latent: dict[str, Any],
+        seed: int,
+        steps: int,
+        cfg: float,
+        audio_cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        denoise: float,
+        clip_frames: int,
+    ) -> io.NodeOutput:
+        guider = make_guider(model, full, reference_only, none, cfg, audio_cfg)
+        sigmas = make_sigmas(model, scheduler, steps, denoise)
+        sampler = make_sampler(sampler_name)
+        node_id = cls.hidden.unique_id
+        noise = make_noise(model, seed)
+        return io.NodeOutput(sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id))
+
+
+class SampleClips(io.ComfyNode):
+    """For those who choose guider, sampler, sigmas and noise themselves."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_SampleClips",
+            display_name="EMO Sampler (Custom)",
+            category="EMO",
+            description="Like SamplerCustomAdvanced, clip after clip: any guider, sampler and sigmas.",
+            inputs=[
+                io.Noise.Input("noise", tooltip="Each clip raises its seed by one."),
+                io.Guider.Input("guider", tooltip="Any guider whose conditionings come from EMO Condition."),
+                io.Sampler.Input("sampler", tooltip="Any of ComfyUI's samplers."),
+                io.Sigmas.Input("sigmas", tooltip="Noise levels, the same for every clip."),
+                io.Latent.Input("latent", tooltip="Empty, or a video to start from."),
+                io.Int.Input("clip_frames", default=0, min=0, max=1024, tooltip=CLIP_HINT),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip=LATENT_HINT)],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls, noise: Any, guider: Any, sampler: Any, sigmas: Tensor, latent: dict[str, Any], clip_frames: int
+    ) -> io.NodeOutput:
+        node_id = cls.hidden.unique_id
+        return io.NodeOutput(sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id))

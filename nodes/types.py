@@ -1,0 +1,86 @@
+"""Sockets of our own, for what ComfyUI has no socket for, and what travels through them.
+
+All values are frozen and live where node outputs live (normally the CPU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..emo_core.config import EmoConfig
+from ..emo_core.media.video import Sound
+
+if TYPE_CHECKING:
+    from ..emo_core.audio.mel_conv import MelConvEncoder
+    from ..emo_core.models.emo import Encoders
+    from .host.managed import Managed
+
+EmoEncoders = io.Custom("EMO_ENCODERS")
+EmoReference = io.Custom("EMO_REFERENCE")
+EmoAudio = io.Custom("EMO_AUDIO")
+EmoFaceRegion = io.Custom("EMO_FACE_REGION")
+EmoSpeed = io.Custom("EMO_SPEED")
+
+
+@dataclass(frozen=True)
+class EncodersValue:
+    """EMO_ENCODERS: the networks that run before sampling."""
+
+    config: EmoConfig
+    networks: Managed[Encoders]
+    audio: Managed[MelConvEncoder]
+    """The audio encoder: waveform to states."""
+
+
+@dataclass(frozen=True)
+class ReferenceValue:
+    """EMO_REFERENCE: the portrait as the networks see it."""
+
+    tokens: Mapping[str, Tensor]
+    """ReferenceNet tokens by block path, each [1, L, C]."""
+    motion: Mapping[str, Tensor] | None
+    """Tokens of the motion frames before the first clip, each [n, L, C]."""
+    context: Tensor | None
+    """Image tokens [1, T, D]."""
+    portrait: Tensor
+    """The picture that was encoded, [H, W, 3] in 0..1."""
+
+
+@dataclass(frozen=True)
+class AudioValue:
+    """EMO_AUDIO: the sound as tokens for each frame."""
+
+    tokens: Tensor
+    """[F, T, D]."""
+    fps: float
+    sound: Sound
+
+    @property
+    def frames(self) -> int:
+        """F, the number of frames."""
+        return self.tokens.shape[0]
+
+
+@dataclass(frozen=True)
+class FaceRegionValue:
+    """EMO_FACE_REGION: where the face may be."""
+
+    features: Tensor
+    """Face Locator output [1, C, h, w]."""
+    mask: Tensor
+    """[H, W] in 0..1."""
+
+
+@dataclass(frozen=True)
+class SpeedValue:
+    """EMO_SPEED: how fast the head turns."""
+
+    embedding: Tensor
+    """[F, D], or [1, D] for the same speed throughout."""
+    degrees: Tensor
+    """[F] or [1], degrees per frame."""

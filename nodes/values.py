@@ -1,0 +1,127 @@
+"""What the encoding nodes make of their inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..emo_core.face.boxes import box_mask
+from ..emo_core.face.regions import box_around, middle_box
+from ..emo_core.face.speed_curve import speed_curve
+from ..emo_core.media.pictures import curve_panel, region_panel, stack, waveform_panel
+from ..emo_core.media.video import Sound
+from ..emo_core.modules.conditions import Features
+from .convert import empty_latent, region_from_mask
+from .host import encode
+from .host.model import PAYLOAD, encode_reference
+from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, SpeedValue
+
+TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
+PANEL = (768, 96)  # px, of a waveform or curve
+PORTRAIT_SIDE = 384  # px
+
+
+def reference_of(encoders: EncodersValue, vae: Any, portrait: Tensor) -> ReferenceValue:
+    """EMO_REFERENCE of a portrait [1, S, S, 3]."""
+    config, networks = encoders.config, encoders.networks
+    context = encode.encode_context(networks, None)
+    seen = context if config.reference.context == "tokens" else None
+    latents = encode.encode_portrait(vae, portrait, config)
+    tokens = encode_reference(networks, latents, seen)
+    motion = encode.encode_start_motion(networks, vae, portrait, tokens, seen, config)
+    return ReferenceValue(tokens, motion, context, portrait[0])
+
+
+def audio_of(encoders: EncodersValue, sound: Sound, heard: Sound, fps: float) -> AudioValue:
+    """EMO_AUDIO of `heard`, as long as `sound` lasts."""
+    frames = sound.frames(fps)
+    windows = encode.encode_windows(encoders.config.audio, encoders.audio, heard, frames, fps)
+    return AudioValue(encode.project_windows(encoders.networks, windows), fps, sound)
+
+
+def region_of(encoders: EncodersValue, mask: Tensor | None, size: int, margin: float) -> FaceRegionValue:
+    """EMO_FACE_REGION: the box around a mask with a margin, or the middle of the picture."""
+    box = middle_box(size) if mask is None else box_around(region_from_mask(mask, size))
+    square = box_mask(box, size, size, expand=1 + 2 * margin)[0, 0]
+    return FaceRegionValue(encode.encode_face(encoders.networks, square), square)
+
+
+def speed_of(encoders: EncodersValue, speed: float, frames: int, fps: float, curve: str) -> SpeedValue:
+    """EMO_SPEED: one speed for all frames, or a curve."""
+    degrees = speed_curve(curve, frames, fps) if curve.strip() else torch.tensor([speed])
+    return SpeedValue(encode.encode_speed(encoders.networks, degrees), degrees)
+
+
+def conditionings(
+    reference: ReferenceValue, audio: AudioValue, region: FaceRegionValue | None, speed: SpeedValue | None
+) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """CONDITIONING with everything, without the sound, without sound and portrait; and an empty LATENT."""
+    size = reference.portrait.shape[0]
+    full = Features(
+        reference=reference.tokens,
+        motion=reference.motion,
+        context=reference.context,
+        audio=audio.tokens,
+        face=None if region is None else matching_region(region, size),
+        speed=None if speed is None else matching_speed(speed, audio.frames),
+    )
+    silent = dataclasses.replace(full, audio=None)
+    nothing = dataclasses.replace(silent, reference=None)
+    text = torch.zeros(1, 1, TEXT_WIDTH)
+    everything, no_sound, neither = ([[text, {PAYLOAD: item}]] for item in (full, silent, nothing))
+    return everything, no_sound, neither, empty_latent(audio.frames, size)
+
+
+def matching_region(region: FaceRegionValue, size: int) -> Tensor:
+    """The region's features; ValueError if they are made for another size than the portrait's."""
+    if region.mask.shape[0] != size:
+        raise ValueError(
+            f"the face region is made for {region.mask.shape[0]} pixels and the portrait for {size}: "
+            "give both nodes the same size"
+        )
+    return region.features
+
+
+def matching_speed(speed: SpeedValue, frames: int) -> Tensor:
+    """The speed of every frame [F, D]; ValueError if a curve has another length than the sound."""
+    if len(speed.embedding) not in (1, frames):
+        raise ValueError(
+            f"the speed curve has {len(speed.embedding)} frames and the sound {frames}: "
+            "connect the frames of EMO Encode Audio to EMO Encode Head Speed"
+        )
+    return speed.embedding.expand(frames, -1)
+
+
+def inspection(
+    reference: ReferenceValue | None,
+    audio: AudioValue | None,
+    region: FaceRegionValue | None,
+    speed: SpeedValue | None,
+    clip_frames: int,
+) -> Image.Image:
+    """A drawing of whatever is connected; ValueError if nothing is."""
+    panels = []
+    if reference is not None or region is not None:
+        panels.append(_face(reference, region))
+    if audio is not None:
+        seconds = audio.frames / audio.fps
+        joins = [frame / audio.fps for frame in range(clip_frames, audio.frames, clip_frames)]
+        panels.append(waveform_panel(audio.sound.samples[0].numpy(), seconds, PANEL, joins))
+    if speed is not None:
+        panels.append(curve_panel(speed.degrees.numpy(), "degrees per frame", PANEL))
+    if not panels:
+        raise ValueError("there is nothing to draw: connect a portrait, a sound, a region or a speed")
+    return stack(panels, PANEL[0])
+
+
+def _face(reference: ReferenceValue | None, region: FaceRegionValue | None) -> Image.Image:
+    """The portrait (grey if there is none) with the region (empty if there is none)."""
+    size = reference.portrait.shape[0] if reference is not None else region.mask.shape[0] if region else 0
+    portrait = np.full((size, size, 3), 0.5) if reference is None else reference.portrait.numpy()
+    mask = np.zeros((size, size)) if region is None else region.mask.numpy()
+    return region_panel(portrait, mask).resize((PORTRAIT_SIDE, PORTRAIT_SIDE))

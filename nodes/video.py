@@ -1,0 +1,53 @@
+"""From latents to a video with its sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import InputImpl, io, ui
+
+from .convert import sound_from_audio
+from .host.folders import temporary_video
+from .host.video import decode_to_file
+
+
+class DecodeToVideo(io.ComfyNode):
+    """Decodes a few frames at a time into a file, so that memory does not grow with length."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_DecodeToVideo",
+            display_name="EMO Decode to Video",
+            category="EMO",
+            description="Decodes latents straight into an mp4 with the sound, in memory that does not grow.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="The latents of EMO Sampler."),
+                io.Vae.Input("vae", tooltip="The VAE the latents belong to."),
+                io.Float.Input(
+                    "fps",
+                    default=25.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames per second of the sound's encoding.",
+                ),
+                io.Audio.Input(
+                    "audio", optional=True, tooltip="The sound of EMO Encode Audio, cut to the frames."
+                ),
+            ],
+            outputs=[
+                io.Video.Output(
+                    display_name="video", tooltip="A file in the temp folder: save it with Save Video."
+                )
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, latent: dict[str, Any], vae: Any, fps: float, audio: Any = None) -> io.NodeOutput:
+        path, subfolder = temporary_video("emo")
+        sound = None if audio is None else sound_from_audio(audio)
+        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id)
+        preview = ui.SavedResult(path.name, subfolder, io.FolderType.temp)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([preview]))
