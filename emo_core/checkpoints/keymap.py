@@ -20,9 +20,9 @@ _EXPRESSIONS = {"i": r"(\d+)", "last": r"(?P<last>\d+)", "part": r"([^.]+)", "na
 class KeyMap:
     """Rules from published names to ours, tried in order.
 
-    In a pattern `{i}` stands for a number, `{last}` for the highest number at that place in the file, `{part}`
-    for one name between dots, `{name}` for the rest. A target repeats the fields in the same order. None means:
-    known and not needed. A key that no rule names is an error.
+    In a pattern `{i}` stands for a number, `{last}` for the highest number at that place in the file,
+    `{part}` for one name between dots, `{name}` for the rest. A target repeats the fields in the same order.
+    None means: known and not needed. A key that no rule names is an error.
     """
 
     rules: Mapping[str, str | None]

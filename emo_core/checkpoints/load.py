@@ -84,20 +84,20 @@ def open_checkpoint(
 
 def build_backbone(checkpoint: Checkpoint, backend: Backend) -> Backbone:
     """The denoising network with the checkpoint's tensors."""
-    model = Backbone(checkpoint.config, backend=_meta(backend))
+    model = Backbone(checkpoint.config, backend=on_meta(backend))
     return fill(model, checkpoint.part(BACKBONE), "backbone")
 
 
 def build_encoders(checkpoint: Checkpoint, backend: Backend) -> Encoders:
     """Everything that runs before sampling, with the checkpoint's tensors."""
-    return fill(Encoders(checkpoint.config, backend=_meta(backend)), checkpoint.encoders(), "encoders")
+    return fill(Encoders(checkpoint.config, backend=on_meta(backend)), checkpoint.encoders(), "encoders")
 
 
 def build_vae(tensors: Mapping[str, Tensor], backend: Backend, groups: int = 32) -> AutoencoderKL:
     """An AutoencoderKL from tensors named by diffusers (old or new) or by Stable Diffusion itself."""
     ours = {key: _as_linear(key, value) for key, value in VAE_KEYS.apply(tensors).items()}
     config = derive_vae_config({key: tuple(value.shape) for key, value in ours.items()}, groups)
-    return fill(AutoencoderKL(config, backend=_meta(backend)), ours, "VAE")
+    return fill(AutoencoderKL(config, backend=on_meta(backend)), ours, "VAE")
 
 
 def load_vae(
@@ -129,7 +129,8 @@ def fill(module: Module, tensors: Mapping[str, Tensor], name: str) -> Module:
     return module.eval().requires_grad_(False)
 
 
-def _meta(backend: Backend) -> Backend:
+def on_meta(backend: Backend) -> Backend:
+    """The same backend for modules without memory, to be filled."""
     return dataclasses.replace(backend, device="meta")
 
 

@@ -1,0 +1,92 @@
+"""What each family does between a waveform and one window of encoder states per frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+
+from ..config import AudioConfig
+from . import mel_conv
+from .features import StateTimes, frame_windows, neighbours
+
+RATE = 16000
+"""Samples per second that every encoder takes."""
+
+Encode = Callable[[Tensor, int | None], Tensor]
+"""(waveform [S], frames or None) -> states [T, layers, C]; frames is how many states the layers see."""
+
+STATE_TIMES = {
+    "mel_conv": StateTimes(50.0, 0.5),
+    "wav2vec2": StateTimes(50.0, 0.625),  # a state is made of 400 samples from 320 t on
+    "whisper": StateTimes(50.0, 0.0),  # a state is centred on mel frame 2 t, at sample 320 t
+}
+
+
+def normalise(waveform: Tensor, config: AudioConfig) -> Tensor:
+    """A waveform [S] with the level that the config's encoder was trained with."""
+    if config.encoder == "mel_conv":
+        return mel_conv.normalise(waveform)
+    if config.encoder == "whisper":
+        return waveform
+    variance, mean = torch.var_mean(waveform, correction=0)
+    return (waveform - mean) / (variance + 1e-7).sqrt()
+
+
+def encode_windows(encode: Encode, config: AudioConfig, waveform: Tensor, frames: int, fps: float) -> Tensor:
+    """Windows [F, K, layers, C] of a waveform [S] at 16 kHz for frames at fps, by the config's rule."""
+    waveform = normalise(waveform, config)
+    if config.rows == "encoder_at_frames":
+        waveform = pad(waveform, (0, padding_samples(waveform.shape[0], frames, fps)))
+        states = encode(waveform, frames)[:, -config.layers :]
+        return neighbours(states, config.window // 2, config.window // 2)
+    states = encode(waveform, None)[:, -config.layers :]
+    if config.rows == "state_rows":
+        return state_row_windows(states, frames, fps, config.window)
+    if config.rows == "two_per_frame":
+        return two_per_frame_windows(states, frames, config.window)
+    return frame_windows(states, STATE_TIMES[config.encoder], frames, fps, config.window)
+
+
+def sound_frames(samples: int, fps: float) -> int:
+    """Frames that `samples` at 16 kHz fill, the last one perhaps in part; with Hallo's rounding."""
+    return math.ceil(samples / RATE * fps)
+
+
+def padding_samples(samples: int, frames: int, fps: float) -> int:
+    """Zeros behind a sound so that it fills `frames` (Hallo: whole frames of silence up to a whole clip)."""
+    return max(0, frames - sound_frames(samples, fps)) * int(RATE // fps)
+
+
+def state_row_windows(states: Tensor, frames: int, fps: float, window: int) -> Tensor:
+    """Windows [F, K, layers, C] of states [T, layers, C] as they are, 50 per second (EchoMimic).
+
+    Frame i is at state int(50 i / fps); the window of 10 is 4 before it to 5 after it; ends are repeated.
+    """
+    centers = torch.tensor([int(i * 50 / fps) for i in range(frames)], device=states.device)
+    offsets = torch.arange(window, device=states.device) - (window // 2 - 1)
+    return states[(centers[:, None] + offsets).clamp(0, states.shape[0] - 1)]
+
+
+def state_row_frames(states: int, fps: float) -> int:
+    """Frames EchoMimic makes of so many states: up to the first one behind the end, that one included."""
+    step = 50.0 / fps
+    frame = 0
+    while int(frame * step) <= states:
+        frame += 1
+    return frame + 1
+
+
+def two_per_frame_windows(states: Tensor, frames: int, window: int) -> Tensor:
+    """Windows [F, K, layers, C] of states [T, layers, C] stretched to two rows per frame (V-Express).
+
+    Frame i owns rows 2i and 2i + 1 and sees (K - 2) / 2 more on either side, zeros beyond the ends.
+    """
+    rows = interpolate(states.permute(1, 2, 0), size=2 * frames, mode="linear", align_corners=False)
+    reach = (window - 2) // 2
+    rows = pad(rows, (reach, reach)).permute(2, 0, 1)  # [2F + 2 reach, layers, C]
+    starts = 2 * torch.arange(frames, device=states.device)
+    return rows[starts[:, None] + torch.arange(window, device=states.device)]
