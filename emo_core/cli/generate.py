@@ -1,0 +1,68 @@
+"""Make a talking video from one portrait and one sound."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from torch import Tensor
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Inputs, output and the wishes of `animate.Wish`."""
+    parser.add_argument("portrait", type=Path, help="picture of one face; its middle square is used")
+    parser.add_argument("sound", type=Path, help="speech or song; video files work too")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out.mp4"))
+    parser.add_argument("--model", type=Path, help="a checkpoint file; default: the built-in emo-tiny")
+    parser.add_argument("--mask", type=Path, help="picture that is white where the face may be")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fps", type=float, help="frames per second")
+    parser.add_argument("--steps", type=int, help="denoising steps per clip")
+    parser.add_argument("--cfg", type=float, help="how strictly the portrait is kept, from 1")
+    parser.add_argument("--audio-cfg", type=float, help="how strongly the sound moves the face, from 0")
+    parser.add_argument("--speed", type=float, default=0.5, help="degrees per frame that the head turns")
+    parser.add_argument("--margin", type=float, default=0.05, help="room around the face region, share of its size")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the video, a clip at a time."""
+    from ..animate import BUILT_IN, Animator, Wish
+    from ..media.video import VideoWriter, read_sound
+
+    sound = read_sound(args.sound)
+    animator = Animator.open(args.model or BUILT_IN)
+    size = animator.config.preset.size
+    mask = None if args.mask is None else read_square(args.mask, size).mean(-1)
+    wish = Wish(
+        seed=args.seed,
+        fps=args.fps,
+        steps=args.steps,
+        guidance=args.cfg,
+        audio_guidance=args.audio_cfg,
+        speed=args.speed,
+        margin=args.margin,
+    )
+    fps = args.fps or animator.config.preset.fps
+    frames = sound.frames(fps)
+    with VideoWriter(args.output, fps, sound.cut(frames, fps)) as writer:
+        for pictures in animator.animate(read_square(args.portrait, size), sound, wish, mask):
+            writer.write(pictures)
+            print(f"\r{writer.frames} of {frames} frames", end="", file=sys.stderr, flush=True)
+    print(f"\n{args.output}", file=sys.stderr)
+    return 0
+
+
+def read_square(path: Path, size: int) -> Tensor:
+    """The middle square of a picture file, RGB in 0..1 [size, size, 3]; transparency lies on white."""
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+
+    from ..media.fit import fit_square
+
+    with Image.open(path) as file:
+        picture = ImageOps.exif_transpose(file).convert("RGBA")
+    ground = Image.new("RGBA", picture.size, "white")
+    pixels = torch.from_numpy(np.array(Image.alpha_composite(ground, picture).convert("RGB")))
+    return fit_square(pixels.movedim(-1, 0)[None].float() / 255, size)[0].movedim(0, -1)
