@@ -8,8 +8,11 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import math
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from scipy.signal import firwin, resample_poly
@@ -94,31 +97,32 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Synthesiser:
-    """espeak-ng, started. The library's state is one per process: make one, in the process that uses it."""
+    """espeak-ng, started. Instances are independent; use one in the thread and process that made it."""
 
     def __init__(self) -> None:
         """Start the library. Raises EspeakError if it is not installed."""
         self._chunks: list[np.ndarray] = []
         self._events: list[tuple[int, str]] = []
-        self._callback = _Callback(self._receive)  # kept: the library holds only its address
-        self._library: ctypes.CDLL | None = None
+        # Kept: the library holds only the address.
+        self._callback = _Callback(partial(_receive, self._chunks, self._events))
+        # The library keeps its state in its own memory; a copy of the file gives each instance its own.
+        self._folder = tempfile.TemporaryDirectory(prefix="espeak-")
+        self._path = shutil.copy(_library_file(), self._folder.name)
+        self._unload: weakref.finalize | None = None
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything spoken, so that the next words sound as in a new process (3 ms).
+        """Forget everything spoken, so that the next words sound as in a new process (some ms).
 
-        espeak-ng carries the phase of its pitch flutter and the C library's random numbers from one
-        utterance to the next and resets them nowhere; loading the library anew does.
+        espeak-ng carries the phase of its pitch flutter from one utterance to the next and resets it
+        nowhere; loading the library anew does.
         """
-        if self._library is not None:
-            self._library.espeak_Terminate()
-            _ctypes.dlclose(self._library._handle)
+        if self._unload is not None:
+            self._unload()
+        self._library = ctypes.CDLL(self._path)
+        self._unload = weakref.finalize(self, _close, self._library)
+        self._unload.atexit = False
         self._voice = ""
-        try:
-            self._library = ctypes.CDLL(_LIBRARY)
-        except OSError as error:
-            raise EspeakError(f"{_LIBRARY} was not found; install it: apt install espeak-ng") from error
-        ctypes.CDLL(None).srand(1)
         self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS_IPA)
         if self._rate <= 0:
             raise EspeakError(f"espeak_Initialize returned {self._rate}; install espeak-ng-data")
@@ -128,7 +132,7 @@ class Synthesiser:
         library = self._library
         if voice.name != self._voice and library.espeak_SetVoiceByName(voice.name.encode()) != 0:
             raise EspeakError(f"espeak-ng has no voice {voice.name!r}; list them with: espeak-ng --voices")
-        self._voice = voice.name  # setting a voice leaks some kilobytes inside espeak-ng: only when it changes
+        self._voice = voice.name  # espeak-ng leaks memory per voice set: only when it changes
         for parameter, value in (
             (_RATE, voice.rate),
             (_VOLUME, _QUIET),
@@ -138,23 +142,13 @@ class Synthesiser:
             library.espeak_SetParameter(parameter, int(value), 0)
         self._chunks.clear()
         self._events.clear()
+        ctypes.CDLL(None).srand(1)  # breath noise comes from the C library's random numbers
         library.espeak_SetSynthCallback(self._callback)
         data = text.encode()
         code = library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
         if code != 0 or not self._chunks:
             raise EspeakError(f"espeak-ng returned {code} and no sound for {text!r}")
         return self._utterance()
-
-    def _receive(self, samples, count: int, events) -> int:
-        if samples and count > 0:
-            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        index = 0
-        while events[index].type != _EVENT_END:
-            if events[index].type == _EVENT_PHONEME:
-                symbol = events[index].id.string.decode("utf-8", "ignore")
-                self._events.append((events[index].sample, symbol))
-            index += 1
-        return 0
 
     def _utterance(self) -> Utterance:
         raw = np.concatenate(self._chunks)
@@ -166,6 +160,34 @@ class Synthesiser:
             if end > start
         )
         return Utterance(np.clip(waveform, -1, 1).astype(np.float32), tuple(phonemes))
+
+
+def _library_file() -> str:
+    """Where the system keeps the library. Raises EspeakError if it has none."""
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError as error:
+        raise EspeakError(f"{_LIBRARY} was not found; install it: apt install espeak-ng") from error
+    with open("/proc/self/maps") as maps:
+        # A copy would do as well, but its folder may vanish with the instance that made it.
+        return next(line.split()[-1] for line in maps if _LIBRARY in line and "/espeak-" not in line)
+
+
+def _close(library: ctypes.CDLL) -> None:
+    library.espeak_Terminate()
+    _ctypes.dlclose(library._handle)
+
+
+def _receive(chunks: list[np.ndarray], events: list[tuple[int, str]], samples, count: int, event) -> int:
+    """Collect what espeak-ng hands to its callback: `count` samples and an array of events."""
+    if samples and count > 0:
+        chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+    index = 0
+    while event[index].type != _EVENT_END:
+        if event[index].type == _EVENT_PHONEME:
+            events.append((event[index].sample, event[index].id.string.decode("utf-8", "ignore")))
+        index += 1
+    return 0
 
 
 def _resample(sound: np.ndarray, rate: int) -> np.ndarray:
