@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .host.loading import BUILT_IN, choices, load_networks, open_model, weight_dtypes
+from .host.loading import BUILT_IN_NAME, choices, load_networks, open_model, weight_dtypes
 from .types import EmoEncoders, EncodersValue
 
 
@@ -22,7 +22,7 @@ class LoadModel(io.ComfyNode):
                 io.Combo.Input(
                     "model_name",
                     options=choices(),
-                    default=BUILT_IN,
+                    default=BUILT_IN_NAME,
                     tooltip="emo-tiny animates drawn and rendered faces. For photographs put the files of a "
                     "public checkpoint into a folder of models/emo.",
                 ),

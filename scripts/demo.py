@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / "example_workflows" / "talking_portrait.json"
-SAMPLES = ROOT / "emo_core" / "assets"
+SAMPLES = ROOT / "emo_core" / "assets" / "samples"
 COMFYUI = ROOT / ".cache" / "comfyui"
 BASE = ROOT / ".cache" / "demo"
 BAR_WIDTH = 30

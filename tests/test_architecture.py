@@ -22,6 +22,7 @@ FLOORS = {
     "emo_core/models": 2,
     "emo_core/audio": 2,
     "emo_core/checkpoints": 3,
+    "emo_core/animate.py": 4,
     "emo_core/training": 4,
     "nodes": 5,
 }

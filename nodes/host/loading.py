@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import comfy.model_patcher
 import comfy.sd
 import torch
 
+from ...emo_core.animate import BUILT_IN
 from ...emo_core.audio.mel_conv import MelConvEncoder
 from ...emo_core.checkpoints.load import AUDIO_ENCODER, BACKBONE, VAE, Checkpoint, open_checkpoint
 from ...emo_core.models.emo import Encoders
@@ -18,14 +18,12 @@ from .managed import Managed
 from .model import build_model
 from .vae import build_vae, preview_matrix
 
-ASSETS = Path(__file__).resolve().parents[2] / "emo_core" / "assets"
-BUILT_IN = "emo-tiny (built in)"
-BUILT_IN_FILE = ASSETS / "emo-tiny.safetensors"
+BUILT_IN_NAME = "emo-tiny (built in)"
 
 
 def choices() -> list[str]:
     """The models a user can choose from."""
-    return [BUILT_IN, *model_names()]
+    return [BUILT_IN_NAME, *model_names()]
 
 
 def weight_dtypes() -> list[str]:
@@ -35,7 +33,7 @@ def weight_dtypes() -> list[str]:
 
 def open_model(name: str) -> Checkpoint:
     """The checkpoint a user chose; FileNotFoundError or CheckpointError says what is missing or wrong."""
-    return open_checkpoint(BUILT_IN_FILE if name == BUILT_IN else find_model(name))
+    return open_checkpoint(BUILT_IN if name == BUILT_IN_NAME else find_model(name))
 
 
 def load_networks(

@@ -14,7 +14,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...emo_core.modules.conditions import Features
+from ...emo_core.animate import window
 from .managed import to_host
 from .model import PAYLOAD, EmoBaseModel, encode_motion
 from .progress import ClipProgress
@@ -178,21 +178,10 @@ def clip_cond(
     features = cond.get(PAYLOAD)
     if features is None:
         raise ValueError("the guider got a CONDITIONING without EMO features: connect EMO Condition to it")
-    window = window_of(features, start, stop)
+    clip = window(features, start, stop)
     if finished and features.motion is not None:
-        window = dataclasses.replace(window, motion=encode_motion(patcher, finished, features))
-    return {**cond, PAYLOAD: window}
-
-
-def window_of(features: Features, start: int, stop: int) -> Features:
-    """The features of frames `start` to `stop`."""
-    face = features.face
-    return dataclasses.replace(
-        features,
-        audio=None if features.audio is None else features.audio[start:stop],
-        speed=None if features.speed is None else features.speed[start:stop],
-        face=face if face is None or face.shape[0] == 1 else face[start:stop],
-    )
+        clip = dataclasses.replace(clip, motion=encode_motion(patcher, finished, features))
+    return {**cond, PAYLOAD: clip}
 
 
 def part_of_latent(latent: dict[str, Any], start: int, stop: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...emo_core.media.video import Sound, VideoWriter
 from .progress import FrameProgress
 
-CHUNK_BYTES = 64 << 20  # of decoded pictures held at once
+CHUNK_BYTES = 16 << 20  # of decoded pictures held at once; the decoder needs many times as much inside
 
 
 def decode_to_file(
