@@ -26,7 +26,7 @@ TARGETS = 6
 class AudioPlan:
     """How the encoder is trained."""
 
-    clips: int = 2400
+    clips: int = 5000
     seconds: float = 4.0
     steps: int = 4000
     batch: int = 16
@@ -51,6 +51,9 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
     torch.manual_seed(plan.seed)
     encoder = MelConvEncoder(config, backend=Backend())
     head = nn.Linear(config.width * config.layers, TARGETS)
+    if (folder / "audio_encoder.safetensors").is_file():  # more training of an earlier result
+        encoder.load_state_dict(load_state(folder / "audio_encoder.safetensors"))
+        head.load_state_dict(load_state(folder / "audio_head.safetensors"))
     mels, tracks = corpus(plan, "train", plan.clips, plan.seed)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], plan.learning_rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=plan.steps)
@@ -59,7 +62,8 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
         rows = torch.randint(len(mels), (plan.batch,), generator=generator)
         # a random gain: the level in the file must not matter more than the normalisation leaves
         gain = torch.empty(plan.batch, 1, 1).uniform_(-0.5, 0.25, generator=generator)
-        loss = nn.functional.smooth_l1_loss(head(encoder.states(mels[rows].float() + gain).flatten(2)), tracks[rows])
+        heard = _mask_bands(mels[rows].float() + gain, generator)
+        loss = nn.functional.smooth_l1_loss(head(encoder.states(heard).flatten(2)), tracks[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -69,6 +73,15 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
     save_state(folder / "audio_encoder.safetensors", encoder.state_dict())
     save_state(folder / "audio_head.safetensors", head.state_dict())
     return correlations(encoder, head, *corpus(plan, "validation", 100, plan.seed + 1))
+
+
+def _mask_bands(mels: Tensor, generator: torch.Generator) -> Tensor:
+    """Silence a random band of up to 12 of the 80 mels in each clip, against learning by heart."""
+    first = torch.randint(0, mels.shape[1], (len(mels), 1), generator=generator)
+    width = torch.randint(0, 13, (len(mels), 1), generator=generator)
+    band = torch.arange(mels.shape[1])
+    hidden = (band >= first) & (band < first + width)
+    return mels.masked_fill(hidden[..., None], float(mels.min()))
 
 
 def correlations(encoder: MelConvEncoder, head: nn.Linear, mels: Tensor, tracks: Tensor) -> dict[str, float]:

@@ -1,0 +1,173 @@
+"""The whole way to emo-tiny, step by step, each resumable: clips, VAE, audio encoder, latents, three stages, file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..backend import Backend
+from ..checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
+from ..config import EmoConfig
+from ..models.emo import Emo
+from ..models.vae import AutoencoderKL
+from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
+from .checkpoint import load_state, save_state
+from .emo_task import EmoTask
+from .initialise import initialise
+from .latent_clips import LatentClips, encode_clips
+from .loop import Loop, LoopPlan
+from .stages import IMAGE, SPEED, STAGES, VIDEO, Stage
+from .synthetic.clip_shards import ClipShards
+from .synthetic.clips import make_clips
+from .synthetic.clip_plan import ClipPlan
+from .tiny import tiny_config
+from .vae import VaePlan, VaeTask, psnr
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes and lengths of every step."""
+
+    clips: int = 1536
+    clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2))
+    vae: LoopPlan = field(
+        default_factory=lambda: LoopPlan(
+            1700, 1e-3, warmup=50, cooldown=0.3, weight_decay=0.0, clip=10.0, ema=0.995, mixed_precision=True
+        )
+    )
+    audio: AudioPlan = field(default_factory=AudioPlan)
+    stages: dict[str, LoopPlan] = field(
+        default_factory=lambda: {
+            "image": LoopPlan(3000, 1e-3, cooldown=0.1),
+            "video": LoopPlan(6000, 7e-4, cooldown=0.25),
+            "speed": LoopPlan(800, 7e-4, cooldown=0.3),
+        }
+    )
+    seed: int = 0
+
+
+def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, until: str = "export") -> None:
+    """Run every step that is not done yet, up to and with `until` (a step's name)."""
+    for name, step in STEPS.items():
+        LOG.info("step %s", name)
+        step(folder, recipe, rank, processes)
+        if processes > 1:
+            torch.distributed.barrier()
+        if name == until:
+            return
+
+
+def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    if rank == 0:
+        make_clips(folder / "clips", recipe.clips, recipe.clip_plan, max(1, processes))
+
+
+def _vae(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    task = VaeTask(tiny_config().vae, ClipShards(folder / "clips"), VaePlan())
+
+    def report(step: int, model: nn.Module) -> None:
+        LOG.info("VAE step %d: %.2f dB", step, psnr(cast(AutoencoderKL, model), task.clips, 24))
+
+    Loop(task, recipe.vae, folder / "vae", report).run()
+
+
+def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    if rank == 0 and not (folder / "audio" / "audio_encoder.safetensors").is_file():
+        LOG.info("audio encoder: %s", train_audio_encoder(tiny_config().audio, recipe.audio, folder / "audio"))
+
+
+def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    vae, scaling = open_vae(folder)
+    vae.config = dataclasses.replace(vae.config, scaling=scaling)
+    audio = load_audio_encoder(tiny_config().audio, folder / "audio")
+    encode_clips(ClipShards(folder / "clips"), vae, audio, folder / "latents", slice(rank, None, processes))
+
+
+def _stage(stage: Stage, before: Stage | None) -> Any:
+    def run(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+        vae, scaling = open_vae(folder)
+        model = Emo(tiny_config(scaling), backend=Backend())
+        if before is None:
+            initialise(model, recipe.seed)
+        else:
+            model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
+        task = EmoTask(model, LatentClips(folder / "latents"), stage, zero_latents(vae, scaling))
+        Loop(task, recipe.stages[stage.name], folder / stage.name).run()
+
+    return run
+
+
+def _export(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    if rank == 0:
+        export(folder, recipe, folder / "emo-tiny.safetensors")
+
+
+STEPS = {
+    "clips": _clips,
+    "vae": _vae,
+    "audio": _audio,
+    "latents": _latents,
+    "image": _stage(IMAGE, None),
+    "video": _stage(VIDEO, IMAGE),
+    "speed": _stage(SPEED, VIDEO),
+    "export": _export,
+}
+
+
+def open_vae(folder: Path) -> tuple[AutoencoderKL, float]:
+    """The trained VAE and the factor that brings its latents to a standard deviation of 1."""
+    vae = AutoencoderKL(tiny_config().vae, backend=Backend())
+    vae.load_state_dict(load_state(folder / "vae" / "model.safetensors"))
+    vae.eval().requires_grad_(False)
+    file = folder / "vae" / "scaling.json"
+    if not file.is_file():
+        clips = ClipShards(folder / "clips")
+        picked = [clips.frames(i)[0] for i in range(0, len(clips), max(1, len(clips) // 64))]
+        pictures = torch.stack([torch.tensor(p).permute(2, 0, 1) for p in picked]).float() / 127.5 - 1
+        with torch.inference_mode():
+            file.write_text(json.dumps(1 / float(vae.moments(pictures)[0].std())))
+    return vae, float(json.loads(file.read_text()))
+
+
+@torch.inference_mode()
+def zero_latents(vae: AutoencoderKL, scaling: float) -> Tensor:
+    """Scaled latents [4, h, w] of a mid-grey picture: the paper's zero maps."""
+    return vae.moments(torch.zeros(1, 3, 128, 128))[0][0] * scaling
+
+
+def export(folder: Path, recipe: Recipe, out: Path) -> None:
+    """Write everything as one half-precision file with its config and where it comes from."""
+    stages = [stage.name for stage in STAGES if (folder / stage.name / "model.safetensors").is_file()]
+    _, scaling = open_vae(folder)
+    config: EmoConfig = tiny_config(scaling)
+    tensors = {
+        name.removeprefix("encoders."): value
+        for name, value in load_state(folder / stages[-1] / "model.safetensors").items()
+    }
+    for prefix, path in (("vae", "vae/model"), ("audio_encoder", "audio/audio_encoder")):
+        tensors |= {f"{prefix}.{k}": v for k, v in load_state(folder / f"{path}.safetensors").items()}
+    provenance = {
+        "trained_by": "python -m emo_core train",
+        "stages": {name: _steps(folder / name) for name in ("vae", *stages)},
+        "recipe": dataclasses.asdict(recipe),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "licence": "Apache-2.0; trained on rendered CC0 heads, drawn heads of our own and synthesised voices only",
+    }
+    metadata = {CONFIG_KEY: json.dumps(config.to_dict()), PROVENANCE_KEY: json.dumps(provenance)}
+    save_state(out, {name: value.half() for name, value in tensors.items()}, metadata)
+
+
+def _steps(folder: Path) -> int:
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return int(json.loads(lines[-1])["step"])
