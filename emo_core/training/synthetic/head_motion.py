@@ -34,13 +34,15 @@ def walk(
     limits = np.array(LIMITS) if limits is None else limits
     angles = np.clip(rng.normal(0, 0.3, 3), -0.8, 0.8) * limits
     direction = rng.standard_normal(3)
-    breath = gaussian_filter1d(rng.standard_normal(count), 0.4 * fps, mode="wrap")
+    margin = int(np.ceil(4 * _ROUNDING * fps))  # or the rounding would slow the first and last frames
+    total = count + 2 * margin
+    breath = gaussian_filter1d(rng.standard_normal(total), 0.4 * fps, mode="wrap")
     pace = speed * np.exp(0.25 * breath / max(float(breath.std()), 1e-6))
-    path = np.empty((count, 3))
-    noise = rng.standard_normal((count, 3)) * np.sqrt(2 * _AGILITY / fps)
+    path = np.empty((total, 3))
+    noise = rng.standard_normal((total, 3)) * np.sqrt(2 * _AGILITY / fps)
     # Fast heads must turn round sooner, or they would run into the limits.
     pull = (_PULL + _PULL_PER_SPEED * speed * fps / 30) / fps
-    for i in range(count):
+    for i in range(total):
         path[i] = angles
         direction += noise[i] - pull * (angles / limits) ** 3
         direction /= np.linalg.norm(direction)  # so that it turns at a limited rate and never jumps
@@ -49,7 +51,7 @@ def walk(
         outside = np.abs(angles) > limits
         direction = np.where(outside, -np.sign(angles) * np.abs(direction), direction)
         angles = np.where(outside, 2 * np.sign(angles) * limits - angles, angles)
-    return gaussian_filter1d(path, _ROUNDING * fps, axis=0, mode="nearest")
+    return gaussian_filter1d(path, _ROUNDING * fps, axis=0)[margin : margin + count]
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:
