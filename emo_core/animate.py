@@ -16,7 +16,15 @@ from torch import Tensor
 from .audio.features import StateTimes, frame_windows
 from .audio.mel_conv import SAMPLE_RATE, MelConvEncoder, normalise
 from .backend import Backend
-from .checkpoints.load import AUDIO_ENCODER, VAE, Checkpoint, build_backbone, build_encoders, fill, open_checkpoint
+from .checkpoints.load import (
+    AUDIO_ENCODER,
+    VAE,
+    Checkpoint,
+    build_backbone,
+    build_encoders,
+    fill,
+    open_checkpoint,
+)
 from .config import EmoConfig
 from .diffusion.schedule import Schedule
 from .face.boxes import box_mask
@@ -72,7 +80,9 @@ class Animator:
         return Animator(open_checkpoint(path, dtype=torch.float32))
 
     @torch.inference_mode()
-    def animate(self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None) -> Iterator[Tensor]:
+    def animate(
+        self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None
+    ) -> Iterator[Tensor]:
         """Frames [f, S, S, 3] in 0..1 of each clip in turn.
 
         portrait [S, S, 3] in 0..1; mask [S, S] paints where the face may be, None is the middle of the picture.
@@ -82,7 +92,9 @@ class Animator:
             yield pictures.clamp(0, 1).movedim(1, -1)
 
     @torch.inference_mode()
-    def sample(self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None) -> Iterator[Tensor]:
+    def sample(
+        self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None
+    ) -> Iterator[Tensor]:
         """Scaled latents [f, 4, h, w] of each clip; motion frames carry one into the next (paper, sec. 3.2)."""
         fps = wish.fps or self.config.preset.fps
         frames = sound.frames(fps)
@@ -119,7 +131,9 @@ class Animator:
         for index, timestep in enumerate(timesteps):
             rows = x.new_full((len(weighted),), timestep)
             batch = x.expand(len(weighted), *x.shape).flatten(0, 1)
-            prediction = self.backbone(batch, rows, [row for _, row in weighted]).unflatten(0, (len(weighted), -1))
+            prediction = self.backbone(batch, rows, [row for _, row in weighted]).unflatten(
+                0, (len(weighted), -1)
+            )
             x = self.schedule.ddim_step(x, (weights * prediction).sum(0), timesteps, index)
         return x
 
@@ -134,7 +148,9 @@ class Animator:
             motion=self._start_motion(picture, tokens),
             audio=self._audio(sound, frames, fps),
             face=self._face(mask, portrait.shape[0], wish.margin),
-            speed=None if wish.speed is None else self.encoders.encode_speed(torch.full((frames,), wish.speed)),
+            speed=None
+            if wish.speed is None
+            else self.encoders.encode_speed(torch.full((frames,), wish.speed)),
         )
 
     def _start_motion(self, picture: Tensor, tokens: dict[str, Tensor]) -> dict[str, Tensor] | None:

@@ -31,10 +31,14 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         if len(self.attention) != len(self.channels):
-            raise ValueError(f"{len(self.channels)} levels need as many attention flags, got {self.attention}")
+            raise ValueError(
+                f"{len(self.channels)} levels need as many attention flags, got {self.attention}"
+            )
         for width in self.channels:
             if width % self.groups or width % self.heads:
-                raise ValueError(f"width {width} must be divisible by {self.groups} groups and {self.heads} heads")
+                raise ValueError(
+                    f"width {width} must be divisible by {self.groups} groups and {self.heads} heads"
+                )
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,9 @@ class EmoConfig:
             raise ValueError(f"{levels} UNet levels need as many temporal flags, got {self.temporal.levels}")
         frames = self.temporal.motion_frames + self.temporal.clip_frames
         if frames > self.temporal.positions:
-            raise ValueError(f"{frames} motion and clip frames exceed the {self.temporal.positions} positions")
+            raise ValueError(
+                f"{frames} motion and clip frames exceed the {self.temporal.positions} positions"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

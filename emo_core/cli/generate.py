@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfg", type=float, help="how strictly the portrait is kept, from 1")
     parser.add_argument("--audio-cfg", type=float, help="how strongly the sound moves the face, from 0")
     parser.add_argument("--speed", type=float, default=0.5, help="degrees per frame that the head turns")
-    parser.add_argument("--margin", type=float, default=0.05, help="room around the face region, share of its size")
+    parser.add_argument(
+        "--margin", type=float, default=0.05, help="room around the face region, share of its size"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

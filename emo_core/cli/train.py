@@ -10,7 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which model and where its files go."""
     parser.add_argument("--config", choices=("emo_tiny",), default="emo_tiny")
     parser.add_argument("--folder", type=Path, default=Path("runs/emo_tiny"), help="everything is kept here")
-    parser.add_argument("--until", default="export", help="last step to run: clips, vae, audio, latents, image ...")
+    parser.add_argument(
+        "--until", default="export", help="last step to run: clips, vae, audio, latents, image ..."
+    )
 
 
 def run(args: argparse.Namespace) -> int:

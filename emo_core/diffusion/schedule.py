@@ -26,7 +26,10 @@ class Schedule:
         if config.betas == "linear":
             betas = torch.linspace(config.beta_start, config.beta_end, TRAIN_STEPS, dtype=torch.float32)
         else:
-            betas = torch.linspace(config.beta_start**0.5, config.beta_end**0.5, TRAIN_STEPS, dtype=torch.float32) ** 2
+            betas = (
+                torch.linspace(config.beta_start**0.5, config.beta_end**0.5, TRAIN_STEPS, dtype=torch.float32)
+                ** 2
+            )
         alpha_bar = (1 - betas).cumprod(0)
         if config.zero_snr:
             alpha_bar = _zero_terminal_snr(alpha_bar)
@@ -71,8 +74,7 @@ class Schedule:
     def initial_noise(self, noise: Tensor) -> Tensor:
         """Standard normal noise as this family starts from it."""
         clamp = self.config.noise_clamp
-        noise = noise if clamp is None else noise.clamp(-clamp, clamp)
-        return noise
+        return noise if clamp is None else noise.clamp(-clamp, clamp)
 
     def _previous_alpha(self, timesteps: list[int], index: int) -> Tensor:
         if self.config.previous == "divided":  # diffusers: not always the next of the list

@@ -52,11 +52,13 @@ def _add_face(x: Tensor, batch: Batch) -> Tensor:
     if all(f.face is None for f in batch.features):
         return x
     rows = list(x.unflatten(0, (len(batch.features), -1)))
-    rows = [row if f.face is None else row + f.face.to(row) for row, f in zip(rows, batch.features, strict=True)]
+    rows = [
+        row if f.face is None else row + f.face.to(row) for row, f in zip(rows, batch.features, strict=True)
+    ]
     return torch.cat(rows)
 
 
-def _followers(config: EmoConfig, backend: Backend):  # noqa: ANN202 - a Site, typed by its use
+def _followers(config: EmoConfig, backend: Backend):
     unet, audio = config.unet, config.audio
     context = config.context.width if config.context else None
     speed = config.speed.width if config.speed else None
@@ -73,7 +75,9 @@ def _followers(config: EmoConfig, backend: Backend):  # noqa: ANN202 - a Site, t
                 width, inner, unet.heads, unet.groups, audio.token_width, backend=backend
             )
         if config.temporal.levels[level] or path.startswith("mid_block"):
-            found["motion_modules"] = MotionModule(width, unet.groups, config.temporal, speed, backend=backend)
+            found["motion_modules"] = MotionModule(
+                width, unet.groups, config.temporal, speed, backend=backend
+            )
         return found
 
     return followers

@@ -24,7 +24,9 @@ class Encoders(nn.Module):
         self.face_locator = FaceLocator(config, backend=backend)
         self.audio_projection = audio_projection(config.audio, backend=backend)
         self.speed_encoder = SpeedEncoder(config.speed, backend=backend) if config.speed else None
-        self.context_projection = ContextProjection(config.context, backend=backend) if config.context else None
+        self.context_projection = (
+            ContextProjection(config.context, backend=backend) if config.context else None
+        )
 
     def encode_context(self, embedding: Tensor | None) -> Tensor | None:
         """Image tokens [1, T, D] of a face embedding [E]; zeros stand for none. None for families without."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
@@ -18,7 +20,7 @@ class FaceLocator(nn.Module):
         to_latents = config.face_locator.target == "latents"
         self.conv_in = backend.conv2d(config.face_locator.inputs, channels[0], 3)
         self.blocks = nn.ModuleList()
-        for inputs, outputs in zip(channels, channels[1:], strict=False):
+        for inputs, outputs in pairwise(channels):
             self.blocks.append(backend.conv2d(inputs, inputs, 3))
             self.blocks.append(backend.conv2d(inputs, outputs, 3, stride=2))
         outputs = config.unet.latent_channels if to_latents else config.unet.channels[0]

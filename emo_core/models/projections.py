@@ -55,11 +55,14 @@ class PerceiverProjection(nn.Module):
             config.window, config.width, dtype=backend.dtype, device=backend.device
         )
         self.latents = nn.Parameter(
-            torch.zeros(1, config.tokens, width, dtype=backend.dtype, device=backend.device), requires_grad=False
+            torch.zeros(1, config.tokens, width, dtype=backend.dtype, device=backend.device),
+            requires_grad=False,
         )
         self.proj_in = backend.linear(config.width, width)
         self.layers = nn.ModuleList(
-            nn.ModuleList([_PerceiverAttention(config, backend=backend), _perceiver_feed_forward(width, backend)])
+            nn.ModuleList(
+                [_PerceiverAttention(config, backend=backend), _perceiver_feed_forward(width, backend)]
+            )
             for _ in range(config.perceiver_depth)
         )
         self.proj_out = backend.linear(width, width)
@@ -114,4 +117,6 @@ class ContextProjection(nn.Module):
 def audio_projection(config: AudioConfig, *, backend: Backend) -> nn.Module:
     """The projection a family uses."""
     kinds = {"mlp": MlpProjection, "perceiver": PerceiverProjection}
-    return FlatProjection() if config.projection == "none" else kinds[config.projection](config, backend=backend)
+    return (
+        FlatProjection() if config.projection == "none" else kinds[config.projection](config, backend=backend)
+    )

@@ -94,7 +94,9 @@ class UNet(nn.Module):
             [self._down(level, followers, backend=backend) for level in range(len(channels))]
         )
         self.mid_block = self._mid(followers, backend=backend)
-        self.up_blocks = nn.ModuleList([self._up(index, followers, backend=backend) for index in range(len(channels))])
+        self.up_blocks = nn.ModuleList(
+            [self._up(index, followers, backend=backend) for index in range(len(channels))]
+        )
 
     def _resnet(self, inputs: int, outputs: int, backend: Backend) -> ResnetBlock:
         return ResnetBlock(inputs, outputs, 4 * self.config.channels[0], self.config.groups, backend=backend)
@@ -121,7 +123,11 @@ class UNet(nn.Module):
     def _up(self, index: int, followers: Site, *, backend: Backend) -> UpBlock:
         channels = self.config.channels
         level = len(channels) - 1 - index
-        width, below, above = channels[level], channels[min(level + 1, len(channels) - 1)], channels[max(level - 1, 0)]
+        width, below, above = (
+            channels[level],
+            channels[min(level + 1, len(channels) - 1)],
+            channels[max(level - 1, 0)],
+        )
         block = UpBlock(f"up_blocks.{index}", level)
         layers = self.config.layers_per_block + 1
         for layer in range(layers):

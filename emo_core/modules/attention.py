@@ -13,7 +13,13 @@ class Attention(nn.Module):
     """Multi-head attention of x to itself or to given tokens."""
 
     def __init__(
-        self, width: int, heads: int, *, context_width: int | None = None, backend: Backend, head_width: int = 0
+        self,
+        width: int,
+        heads: int,
+        *,
+        context_width: int | None = None,
+        backend: Backend,
+        head_width: int = 0,
     ) -> None:
         super().__init__()
         self.heads = heads
@@ -24,7 +30,9 @@ class Attention(nn.Module):
         self.to_v = backend.linear(context_width or width, inner, bias=False)
         self.to_out = nn.ModuleList([backend.linear(inner, width)])
 
-    def forward(self, x: Tensor, context: Tensor | None = None, extra: Tensor | None = None, groups: int = 1) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, extra: Tensor | None = None, groups: int = 1
+    ) -> Tensor:
         """Map x [B, L, C] to [B, L, C].
 
         context [B or a divisor of B, T, D] are the keys and values, x itself if None: with fewer rows, each

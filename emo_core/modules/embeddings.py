@@ -14,7 +14,9 @@ from ..backend import Backend
 def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
     """Embed timesteps [B] (0..1000, fractions allowed) as [B, width] float32, cosines first (Stable Diffusion 1.5)."""
     half = width // 2
-    frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, device=timesteps.device, dtype=torch.float32) / half)
+    frequencies = torch.exp(
+        -math.log(10000.0) * torch.arange(half, device=timesteps.device, dtype=torch.float32) / half
+    )
     angles = timesteps.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
@@ -35,7 +37,9 @@ def pixel_table(height: int, width: int, channels: int) -> Tensor:
     frequencies = torch.exp(-math.log(100.0) * torch.arange(quarter, dtype=torch.float32) / max(quarter, 1))
     rows = torch.arange(height, dtype=torch.float32)[:, None, None] * frequencies
     columns = torch.arange(width, dtype=torch.float32)[None, :, None] * frequencies
-    parts = [f(angle).expand(height, width, quarter) for angle in (rows, columns) for f in (torch.sin, torch.cos)]
+    parts = [
+        f(angle).expand(height, width, quarter) for angle in (rows, columns) for f in (torch.sin, torch.cos)
+    ]
     table = torch.zeros(height, width, channels)
     table[..., : 4 * quarter] = torch.cat(parts, dim=-1)
     return table.flatten(0, 1)

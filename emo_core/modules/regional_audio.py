@@ -19,7 +19,9 @@ class _RegionalBlock(nn.Module):
         self.norm1, self.norm2, self.norm3 = (backend.layer_norm(width) for _ in range(3))
         self.attn1 = Attention(width, heads, backend=backend)
         for index, region in enumerate(REGIONS):
-            self.add_module(f"attn2_{index}", Attention(width, heads, context_width=audio_width, backend=backend))
+            self.add_module(
+                f"attn2_{index}", Attention(width, heads, context_width=audio_width, backend=backend)
+            )
             self.add_module(f"zero_conv_{region}", backend.conv2d(width, width, 1))
         self.ff = FeedForward(width, backend=backend)
 
@@ -37,6 +39,7 @@ class _RegionalBlock(nn.Module):
     @staticmethod
     def _masked(layer: Attention, x: Tensor, batch: Batch, level: int, index: int) -> Tensor:
         """Attention to the audio times the mask, which also covers the output's bias."""
+
         def attend(rows: Tensor, value: Tensor) -> Tensor:
             return layer(rows.flatten(0, 1), value).unflatten(0, rows.shape[:2])
 

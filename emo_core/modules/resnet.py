@@ -12,7 +12,14 @@ class ResnetBlock(nn.Module):
     """Norm, conv, timestep, norm, conv, with a shortcut."""
 
     def __init__(
-        self, inputs: int, outputs: int, time_width: int | None, groups: int, *, eps: float = 1e-5, backend: Backend
+        self,
+        inputs: int,
+        outputs: int,
+        time_width: int | None,
+        groups: int,
+        *,
+        eps: float = 1e-5,
+        backend: Backend,
     ) -> None:
         super().__init__()
         self.norm1 = backend.group_norm(groups, inputs, eps)

@@ -19,7 +19,11 @@ class _Positions(nn.Module):
 
     def __init__(self, length: int, width: int, *, backend: Backend) -> None:
         super().__init__()
-        table = torch.empty(1, length, width, device="meta") if backend.device == "meta" else position_table(length, width)
+        table = (
+            torch.empty(1, length, width, device="meta")
+            if backend.device == "meta"
+            else position_table(length, width)
+        )
         self.register_buffer("pe", table.to(backend.dtype or torch.float32))
 
 

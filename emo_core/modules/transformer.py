@@ -53,7 +53,9 @@ class BackboneBlock(nn.Module):
         x = x + self._self_attention(self.norm1(x), reference, batch)
         if self.reference_config.mode == "separate":
             gains = [f.reference_gain * self.reference_config.gain for f in batch.features]
-            x = x + _gain(self._over_frames(self.reference_attn, self.reference_norm(x), reference, batch), gains)
+            x = x + _gain(
+                self._over_frames(self.reference_attn, self.reference_norm(x), reference, batch), gains
+            )
         elif self.reference_config.mode == "cross":
             x = x + self._over_frames(self.attn2, self.norm2(x), reference, batch)
         if self.audio_config.site == "attn2":
@@ -116,7 +118,11 @@ def present_rows(
     rows = x.unflatten(0, (-1, batch.frames))  # [R, F, L, C]
     if tokens is not None and len(tokens.rows) == rows.shape[0]:
         return attend(rows, tokens.value).flatten(0, 1)
-    out = torch.zeros_like(rows) if zeros is None else zeros.of_zeros(x).expand_as(x).reshape(rows.shape).clone()
+    out = (
+        torch.zeros_like(rows)
+        if zeros is None
+        else zeros.of_zeros(x).expand_as(x).reshape(rows.shape).clone()
+    )
     if tokens is not None:
         out[tokens.rows] = attend(rows[tokens.rows], tokens.value)
     return out.flatten(0, 1)

@@ -55,7 +55,9 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
         encoder.load_state_dict(load_state(folder / "audio_encoder.safetensors"))
         head.load_state_dict(load_state(folder / "audio_head.safetensors"))
     mels, tracks = corpus(plan, "train", plan.clips, plan.seed)
-    optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], plan.learning_rate, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(
+        [*encoder.parameters(), *head.parameters()], plan.learning_rate, weight_decay=1e-3
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=plan.steps)
     start = time.monotonic()
     for step in range(plan.steps):

@@ -117,13 +117,15 @@ class EmoTask:
             start = len(rows) + index * count
             features.append(
                 Features(
-                    reference=None if "no_reference" in row else {k: v[index : index + 1] for k, v in tokens.items()},
-                    motion={k: v[start : start + count] for k, v in tokens.items()} if self.stage.temporal else None,
+                    reference=None
+                    if "no_reference" in row
+                    else {k: v[index : index + 1] for k, v in tokens.items()},
+                    motion={k: v[start : start + count] for k, v in tokens.items()}
+                    if self.stage.temporal
+                    else None,
                     audio=encoders.audio_projection(row["windows"]) if "windows" in row else None,
                     face=faces[index : index + 1],
                     speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
                 )
             )
         return features
-
-

@@ -58,7 +58,11 @@ class Loop:
     """Runs a task in a folder: model.safetensors (averaged weights), last.safetensors, training.pt, log.jsonl."""
 
     def __init__(
-        self, task: Task, plan: LoopPlan, folder: Path, on_save: Callable[[int, nn.Module], None] | None = None
+        self,
+        task: Task,
+        plan: LoopPlan,
+        folder: Path,
+        on_save: Callable[[int, nn.Module], None] | None = None,
     ) -> None:
         from accelerate import Accelerator
 
@@ -153,6 +157,10 @@ class Loop:
     def _log(self, losses: list[float], seconds: float) -> None:
         if not self.accelerator.is_main_process:
             return
-        row = {"step": self.step, "loss": sum(losses) / len(losses), "seconds_per_step": seconds / len(losses)}
+        row = {
+            "step": self.step,
+            "loss": sum(losses) / len(losses),
+            "seconds_per_step": seconds / len(losses),
+        }
         append_log(self.folder / "log.jsonl", row)
         LOG.info("%s step %d loss %.5f, %.3f s/step", self.folder.name, *row.values())

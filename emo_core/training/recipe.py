@@ -22,12 +22,12 @@ from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state
 from .emo_task import EmoTask
 from .initialise import initialise
-from .latent_clips import LatentClips, encode_clips
+from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .stages import IMAGE, SPEED, STAGES, VIDEO, Stage
+from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
-from .synthetic.clip_plan import ClipPlan
 from .tiny import tiny_config
 from .vae import VaePlan, VaeTask, psnr
 
@@ -83,14 +83,20 @@ def _vae(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     if rank == 0 and not (folder / "audio" / "audio_encoder.safetensors").is_file():
-        LOG.info("audio encoder: %s", train_audio_encoder(tiny_config().audio, recipe.audio, folder / "audio"))
+        LOG.info(
+            "audio encoder: %s", train_audio_encoder(tiny_config().audio, recipe.audio, folder / "audio")
+        )
 
 
 def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     vae, scaling = open_vae(folder)
     vae.config = dataclasses.replace(vae.config, scaling=scaling)
+    encode_clips(ClipShards(folder / "clips"), vae, folder / "latents", slice(rank, None, processes))
+
+
+def _states(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     audio = load_audio_encoder(tiny_config().audio, folder / "audio")
-    encode_clips(ClipShards(folder / "clips"), vae, audio, folder / "latents", slice(rank, None, processes))
+    encode_states(ClipShards(folder / "clips"), audio, folder / "latents", slice(rank, None, processes))
 
 
 def _stage(stage: Stage, before: Stage | None) -> Any:
@@ -115,9 +121,10 @@ def _export(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 STEPS = {
     "clips": _clips,
     "vae": _vae,
-    "audio": _audio,
     "latents": _latents,
     "image": _stage(IMAGE, None),
+    "audio": _audio,
+    "states": _states,
     "video": _stage(VIDEO, IMAGE),
     "speed": _stage(SPEED, VIDEO),
     "export": _export,

@@ -25,7 +25,12 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
     """
     return EmoConfig(
         unet=UNetConfig(
-            channels=(32, 64, 96), attention=(True, True, False), layers_per_block=1, heads=2, groups=16, positions=True
+            channels=(32, 64, 96),
+            attention=(True, True, False),
+            layers_per_block=1,
+            heads=2,
+            groups=16,
+            positions=True,
         ),
         audio=AudioConfig(
             encoder="mel_conv", layers=5, width=128, window=5, hidden=256, tokens=8, token_width=64

@@ -70,7 +70,9 @@ class VaeTask:
             corner = np.clip(np.rint(middle - crop / 2), 0, size - crop).astype(int)
         x, y = (int(c) for c in corner)
         part = np.array(picture[y : y + crop, x : x + crop])
-        weight = 1 + self.plan.feature_weight * _near(landmarks[[0, 1, 3, 4, 5, 6, 9, 10]] - (x, y), crop, size / 24)
+        weight = 1 + self.plan.feature_weight * _near(
+            landmarks[[0, 1, 3, 4, 5, 6, 9, 10]] - (x, y), crop, size / 24
+        )
         if rng.random() < 0.5:
             part, weight = part[:, ::-1].copy(), weight[:, ::-1].copy()
         return part, weight.astype(np.float32)
