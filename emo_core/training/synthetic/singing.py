@@ -7,6 +7,7 @@ replaced by the melody with glides and vibrato. The phonemes move along, so the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -70,9 +71,17 @@ class _Tune:
         return octave + self._scale[degree] / 12, float(self._rng.choice(_RHYTHM)) * self.beat
 
 
-def _sing(line: Utterance, tune: _Tune, rng: np.random.Generator) -> tuple[Utterance, np.ndarray]:
-    import pyworld
+def _vocoder() -> ModuleType:
+    """pyworld, which still imports `pkg_resources`. Raises ImportError that says what to install."""
+    try:
+        import pyworld
+    except ImportError as error:
+        raise ImportError('singing needs: pip install pyworld "setuptools<81"') from error
+    return pyworld
 
+
+def _sing(line: Utterance, tune: _Tune, rng: np.random.Generator) -> tuple[Utterance, np.ndarray]:
+    pyworld = _vocoder()
     speech = line.waveform.astype(np.float64)
     f0, times = pyworld.dio(speech, SAMPLE_RATE, frame_period=FRAME * 1000)
     f0 = pyworld.stonemask(speech, f0, times, SAMPLE_RATE)
