@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 COMFYUI = Path(os.environ.get("COMFYUI") or ROOT / ".cache" / "comfyui")
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
-sys.path += [str(ROOT / "scripts"), str(ROOT)]
+sys.path += [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from comfy_server import ComfyServer  # noqa: E402
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...emo_core.checkpoints.load import fill
 from ...emo_core.config import EmoConfig, VaeConfig
+from ...emo_core.diffusion.schedule import Schedule
 from ...emo_core.models.backbone import Backbone
 from ...emo_core.models.emo import Encoders
 from ...emo_core.modules.conditions import Features
@@ -28,6 +29,9 @@ PAYLOAD = "emo"
 """Under this key every CONDITIONING entry of ours carries its `Features`."""
 ENCODERS = "emo_encoders"
 """Under this key a MODEL carries the encoders that turn the last frames of a clip into motion features."""
+
+LEAST_SIGNAL = 4.8973451890853435e-08
+"""What the host leaves of the signal at the last step of a zero-SNR schedule: none cannot be divided by."""
 
 
 class HostBackbone(Backbone):
@@ -98,6 +102,9 @@ class EmoBaseModel(comfy.model_base.BaseModel):
         kind = kinds.V_PREDICTION if config.emo.schedule.prediction == "v" else kinds.EPS
         super().__init__(config, kind, device="meta", unet_model=HostBackbone)  # pyright: ignore[reportArgumentType]
         self.emo_config = config.emo
+        # our own schedule, so that the host's samplers make what `generate` makes
+        signal = Schedule.create(config.emo.schedule).alpha_bar.clamp(min=LEAST_SIGNAL)
+        self.model_sampling.set_sigmas(((1 - signal) / signal).sqrt())  # pyright: ignore[reportCallIssue]
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """Add our features, on the device for all steps."""
@@ -118,14 +125,6 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
 
     def __init__(self, config: EmoConfig, precision: Precision) -> None:
         self.emo = config
-        schedule = config.schedule
-        self.sampling_settings = {
-            # the host's names are swapped: its "linear" is what diffusers calls "scaled_linear"
-            "beta_schedule": "linear" if schedule.betas == "scaled_linear" else "sqrt_linear",
-            "linear_start": schedule.beta_start,
-            "linear_end": schedule.beta_end,
-            "zsnr": schedule.zero_snr,
-        }
         width = config.unet.channels[0]
         super().__init__({"config": config, "precision": precision, "model_channels": width})
         self.manual_cast_dtype = precision.cast

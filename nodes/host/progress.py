@@ -6,7 +6,6 @@ import comfy.model_management as mm
 import comfy.utils
 import latent_preview
 from comfy.latent_formats import LatentFormat
-from server import PromptServer
 from torch import Tensor
 
 PREVIEW_SIZE = 512  # px, the longest side shown
@@ -61,7 +60,9 @@ class FrameProgress:
 
 
 def show_text(text: str, node_id: str | None) -> None:
-    """Write a line under the node."""
-    server = getattr(PromptServer, "instance", None)
-    if server is not None and node_id is not None:
-        server.send_progress_text(text, node_id)
+    """Write a line under the node; nothing where no server runs, as in tests."""
+    if node_id is None:
+        return
+    from server import PromptServer
+
+    PromptServer.instance.send_progress_text(text, node_id)

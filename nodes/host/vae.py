@@ -27,7 +27,8 @@ class UnscaledAutoencoder(AutoencoderKL):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Mean latents [N, 4, h, w] of pictures [N, 3, 8h, 8w] in -1..1."""
-        return self.moments(pictures)[0]
+        # the host's pictures are channels-last, where PyTorch's group norm loses digits on flat colours
+        return self.moments(pictures.contiguous())[0]
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures [N, 3, 8h, 8w] of latents [N, 4, h, w]."""
