@@ -66,9 +66,9 @@ def region_from_mask(mask: Tensor, size: int) -> Tensor:
     return fit_square(mask[None].float(), size)[0, 0]
 
 
-def empty_latent(frames: int, size: int) -> dict[str, Any]:
+def empty_latent(frames: int, channels: int, size: int) -> dict[str, Any]:
     """LATENT for a square video of `size` pixels."""
-    return {"samples": torch.zeros(frames, 4, size // 8, size // 8)}
+    return {"samples": torch.zeros(frames, channels, size // 8, size // 8)}
 
 
 def image_from_picture(picture: Image.Image) -> Tensor:

@@ -49,6 +49,8 @@ class ReferenceValue:
     """Image tokens [1, T, D]."""
     portrait: Tensor
     """The picture that was encoded, [H, W, 3] in 0..1."""
+    channels: int
+    """Channels of the model's latents."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def reference_of(encoders: EncodersValue, vae: Any, portrait: Tensor) -> Referen
     latents = encode.encode_portrait(vae, portrait, config)
     tokens = encode_reference(networks, latents, seen)
     motion = encode.encode_start_motion(networks, vae, portrait, tokens, seen, config)
-    return ReferenceValue(tokens, motion, context, portrait[0])
+    return ReferenceValue(tokens, motion, context, portrait[0], latents.shape[1])
 
 
 def audio_of(encoders: EncodersValue, sound: Sound, heard: Sound, fps: float) -> AudioValue:
@@ -74,7 +74,7 @@ def conditionings(
     nothing = dataclasses.replace(silent, reference=None)
     text = torch.zeros(1, 1, TEXT_WIDTH)
     everything, no_sound, neither = ([[text, {PAYLOAD: item}]] for item in (full, silent, nothing))
-    return everything, no_sound, neither, empty_latent(audio.frames, size)
+    return everything, no_sound, neither, empty_latent(audio.frames, reference.channels, size)
 
 
 def matching_region(region: FaceRegionValue, size: int) -> Tensor:

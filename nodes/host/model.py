@@ -129,6 +129,7 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
         super().__init__({"config": config, "precision": precision, "model_channels": width})
         self.manual_cast_dtype = precision.cast
         self.latent_format.scale_factor = config.vae.scaling
+        self.latent_format.latent_channels = config.unet.latent_channels
         if config.vae != VaeConfig():  # other latents than Stable Diffusion's: other colours, no TAESD
             self.latent_format.latent_rgb_factors = None
             self.latent_format.taesd_decoder_name = None

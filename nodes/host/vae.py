@@ -48,6 +48,7 @@ def build_vae(config: VaeConfig, state: Mapping[str, Tensor]) -> comfy.sd.VAE:
     fill(network, {name: tensor.to(vae.vae_dtype) for name, tensor in state.items()}, "VAE")
     vae.first_stage_model = network  # pyright: ignore[reportAttributeAccessIssue]
     vae.patcher = patcher(network, vae.patcher.load_device, vae.patcher.offload_device)
+    vae.latent_channels = config.latent_channels
     vae.size = None  # counted again when the host asks
     scale_memory(vae, config.channels[0] / STABLE_DIFFUSION_WIDTH)
     return vae
