@@ -27,17 +27,18 @@ def derive_config(base: EmoConfig, shapes: Mapping[str, Shape], given: Mapping[s
 
     Heads and norm groups do not show in shapes: they stay as in `base` unless given.
     """
+    tree = merge(base.to_dict(), given)
     found: Tree = {
         "unet": _unet(shapes),
-        "temporal": _temporal(shapes, base),
+        "temporal": _temporal(shapes, len(tree["temporal"]["levels"])),
         "face_locator": _locator(shapes),
+        "audio": _audio(tree["audio"], shapes),
     }
-    found["audio"] = _audio(base, shapes)
-    if base.context is not None:
+    if tree["context"] is not None:
         tokens, inputs = _need(shapes, "context_projection.proj.weight")
         (width,) = _need(shapes, "context_projection.norm.weight")
         found["context"] = {"inputs": inputs, "width": width, "tokens": tokens // width}
-    return EmoConfig.from_dict(merge(merge(base.to_dict(), found), given))
+    return EmoConfig.from_dict(merge(merge(tree, found), given))
 
 
 def derive_vae_config(shapes: Mapping[str, Shape], groups: int = 32) -> VaeConfig:
@@ -63,11 +64,11 @@ def _unet(shapes: Mapping[str, Shape]) -> Tree:
     }
 
 
-def _temporal(shapes: Mapping[str, Shape], base: EmoConfig) -> Tree:
+def _temporal(shapes: Mapping[str, Shape], levels: int) -> Tree:
     norm = "backbone.down_blocks.{}.motion_modules.0.temporal_transformer.norm.weight"
     table = "transformer_blocks.0.attention_blocks.0.pos_encoder.pe"
     return {
-        "levels": tuple(norm.format(level) in shapes for level in range(len(base.temporal.levels))),
+        "levels": tuple(norm.format(level) in shapes for level in range(levels)),
         "positions": _need(shapes, f"backbone.mid_block.motion_modules.0.temporal_transformer.{table}")[1],
     }
 
@@ -79,30 +80,29 @@ def _locator(shapes: Mapping[str, Shape]) -> Tree:
     return {"inputs": inputs, "channels": (first, *rest)}
 
 
-def _audio(base: EmoConfig, shapes: Mapping[str, Shape]) -> Tree:
-    audio = base.audio
+def _audio(audio: Tree, shapes: Mapping[str, Shape]) -> Tree:
     places = {
         "module": "backbone.mid_block.audio_modules.0.transformer_blocks.0.attn2_0.to_k.weight",
         "attn2": "backbone.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
         "after_reference": "backbone.mid_block.attentions.0.transformer_blocks.0.audio_attn.to_k.weight",
     }
-    token_width = _need(shapes, places[audio.site])[1]
-    if audio.projection == "none":
+    token_width = _need(shapes, places[audio["site"]])[1]
+    if audio["projection"] == "none":
         return {"token_width": token_width, "width": token_width}
-    if audio.projection == "mlp":
+    if audio["projection"] == "mlp":
         hidden, inputs = _need(shapes, "audio_projection.proj1.weight")
         tokens = _need(shapes, "audio_projection.proj3.weight")[0] // token_width
-        width = inputs // (audio.window * audio.layers)
+        width = inputs // (audio["window"] * audio["layers"])
         return {"token_width": token_width, "hidden": hidden, "tokens": tokens, "width": width}
     window, width = _need(shapes, "audio_projection.pos_emb.weight")
+    inner = _need(shapes, "audio_projection.layers.0.0.to_q.weight")[0]
     return {
         "token_width": token_width,
         "tokens": _need(shapes, "audio_projection.latents")[1],
         "window": window,
         "width": width,
         "perceiver_depth": _count(shapes, "audio_projection.layers.{}.0.to_q.weight"),
-        "perceiver_heads": _need(shapes, "audio_projection.layers.0.0.to_q.weight")[0]
-        // audio.perceiver_head_width,
+        "perceiver_heads": inner // audio["perceiver_head_width"],
     }
 
 

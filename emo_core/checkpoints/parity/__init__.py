@@ -1,0 +1,1 @@
+"""Our networks against tensors that the authors' own code computed."""
