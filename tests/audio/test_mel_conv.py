@@ -1,0 +1,52 @@
+"""emo-tiny's audio encoder."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from emo_core.audio.mel_conv import MelConvEncoder, log_mel, normalise
+from emo_core.backend import Backend
+from emo_core.config import AudioConfig
+
+
+@pytest.fixture(scope="module")
+def encoder() -> MelConvEncoder:
+    torch.manual_seed(0)
+    return MelConvEncoder(AudioConfig("mel_conv", 5, 16), backend=Backend()).eval()
+
+
+@pytest.mark.parametrize("samples", [1, 319, 16000, 50077])
+@torch.inference_mode()
+def test_pieces_give_what_the_whole_gives(encoder: MelConvEncoder, samples: int) -> None:
+    sound = 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(samples))
+    whole = encoder(sound)
+    assert whole.shape == (math.ceil(samples / 320), 5, 16)
+    torch.testing.assert_close(encoder.encode(sound, seconds=0.7), whole, atol=1e-5, rtol=1e-4)
+
+
+def test_a_click_is_heard_at_its_time() -> None:
+    sound = torch.zeros(1, 16000)
+    sound[0, 8000] = 1.0  # at 0.5 s
+    mel = log_mel(sound)[0].mean(0)
+    assert abs(int(mel.argmax()) - 49.5) <= 1  # frame j is centred at (j + 0.5) / 100 s
+
+
+def test_a_tone_lands_in_its_band() -> None:
+    seconds = torch.arange(16000) / 16000
+    bands = [
+        int(log_mel(torch.sin(2 * torch.pi * f * seconds)[None])[0].mean(1).argmax())
+        for f in (200, 1000, 4000)
+    ]
+    assert bands == sorted(bands)
+    assert bands[0] < 12
+    assert bands[2] > 50
+
+
+def test_silence_stays_silent() -> None:
+    hiss = 1e-4 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
+    assert normalise(hiss).square().mean().sqrt() < 0.002
+    loud = normalise(0.5 * torch.sin(torch.arange(16000) / 9))
+    torch.testing.assert_close(loud.square().mean().sqrt(), torch.tensor(0.1), atol=1e-3, rtol=0)

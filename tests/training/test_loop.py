@@ -1,0 +1,63 @@
+"""The training loop on a regression of two numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from emo_core.training.loop import Loop, LoopPlan
+
+pytest.importorskip("accelerate")
+
+
+class Line:
+    """Learn y = 3x - 1."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Linear(1, 1)
+        self.losses: list[float] = []
+
+    def loss(self, generator: torch.Generator) -> Tensor:
+        x = torch.randn(16, 1, generator=generator)
+        loss = (self.model(x) - (3 * x - 1)).square().mean()
+        self.losses.append(loss.item())
+        return loss
+
+
+def plan(steps: int) -> LoopPlan:
+    return LoopPlan(steps, 0.05, warmup=5, weight_decay=0.0, ema=0.9, save_seconds=1e9)
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    task = Line()
+    Loop(task, plan(300), tmp_path).run()
+    assert task.losses[-1] < 1e-3
+    averaged = torch.cat([Loop(Line(), plan(300), tmp_path).average[k].flatten() for k in ("weight", "bias")])
+    torch.testing.assert_close(averaged, torch.tensor([3.0, -1.0]), atol=0.05, rtol=0)
+
+
+def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    whole = Line()
+    Loop(whole, plan(40), tmp_path / "whole").run()
+
+    first = Line()
+    loop = Loop(first, plan(40), tmp_path / "killed")
+    for _ in range(25):
+        loop._train_step()
+        loop.step += 1
+        if loop.step == 20:
+            loop.save()  # what is done after this is lost
+    second = Line()
+    Loop(second, plan(40), tmp_path / "killed").run()
+    assert second.losses == whole.losses[20:]
+
+
+def test_the_rate_warms_up_and_cools_down() -> None:
+    rates = [plan(100).rate(step) for step in range(100)]
+    assert rates[0] < 0.3
+    assert max(rates) == 1.0
+    assert rates[-1] < 0.1

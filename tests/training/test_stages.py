@@ -1,0 +1,91 @@
+"""What each stage trains, and one training step of each on a tiny model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emo_core.backend import Backend
+from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig
+from emo_core.models.emo import Emo
+from emo_core.training.emo_task import EmoTask
+from emo_core.training.initialise import initialise
+from emo_core.training.latent_clips import LatentClips
+from emo_core.training.stages import IMAGE, SPEED, STAGES, VIDEO, Stage, freeze, kind
+
+FRAMES, STATES = 20, 3
+
+
+@pytest.fixture(scope="module")
+def model() -> Emo:
+    config = EmoConfig(
+        unet=UNetConfig((16, 32), (True, False), layers_per_block=1, heads=2, groups=8, positions=True),
+        audio=AudioConfig("mel_conv", STATES, 8, hidden=16, tokens=2, token_width=16),
+        temporal=TemporalConfig((True, True), heads=2),
+        speed=SpeedConfig(width=16),
+    )
+    emo = Emo(config, backend=Backend())
+    initialise(emo, seed=0)
+    return emo
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> LatentClips:
+    rng = np.random.default_rng(0)
+    shapes = {
+        "latents": (2, FRAMES, 4, 8, 8),
+        "portraits": (2, 4, 4, 8, 8),
+        "states": (2, FRAMES, STATES, 8),
+        "speed": (2, FRAMES),
+        "landmarks": (2, FRAMES, 12, 2),
+    }
+    part = tmp_path / "part-000000"
+    part.mkdir()
+    for name, shape in shapes.items():
+        np.save(part / f"{name}.npy", rng.random(shape, dtype=np.float32) * 8)
+    np.save(part / "boxes.npy", np.tile(np.array([10, 10, 50, 50], np.float32), (2, FRAMES, 1)))
+    (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": 64}))
+    return LatentClips(tmp_path)
+
+
+def trained_kinds(stage: Stage, model: Emo) -> set[str]:
+    names = freeze(stage, model)
+    return {kind(n) if n.startswith("backbone") else n.split(".")[1] for n in names}
+
+
+def test_the_image_stage_knows_neither_time_nor_sound(model: Emo) -> None:
+    assert trained_kinds(IMAGE, model) == {"picture", "reference_net", "face_locator"}
+
+
+def test_the_video_stage_leaves_speed_out(model: Emo) -> None:
+    kinds = trained_kinds(VIDEO, model)
+    assert {"temporal", "audio", "audio_projection"} <= kinds
+    assert not kinds & {"speed", "speed_encoder"}
+
+
+def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
+    assert trained_kinds(SPEED, model) == {"temporal", "speed", "speed_encoder"}
+    assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
+    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8))
+    generator = torch.Generator().manual_seed(0)
+    model.zero_grad(set_to_none=True)
+    for _ in range(4):  # drops leave some layers out of a single batch
+        task.loss(generator).backward()
+    moved = {name for name, value in model.named_parameters() if value.grad is not None}
+    # keys and queries of a softmax over one token, and what only feeds zeros, may stay without gradient
+    assert moved <= set(task.trained)
+    assert len(moved) > 0.9 * len(task.trained)
+
+
+def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
+    task = EmoTask(model, clips, VIDEO, torch.zeros(4, 8, 8))
+    first, second = (task.loss(torch.Generator().manual_seed(5)).item() for _ in range(2))
+    assert first == second
