@@ -60,8 +60,9 @@ class Schedule:
         """Timesteps from noise to picture, "trailing" spacing: the first is always 999."""
         if not 1 <= steps <= TRAIN_STEPS:
             raise ValueError(f"steps must be 1 to {TRAIN_STEPS}, got {steps}")
-        if self.config.previous == "divided":
-            return [round(TRAIN_STEPS - k * TRAIN_STEPS / steps) - 1 for k in range(steps)]
+        if self.config.previous == "divided":  # diffusers, whose numpy.arange takes the step as a difference
+            stride = TRAIN_STEPS - (TRAIN_STEPS - TRAIN_STEPS / steps)
+            return [round(TRAIN_STEPS - k * stride) - 1 for k in range(steps)]
         return [TRAIN_STEPS - 1 - int(k * TRAIN_STEPS / steps) for k in range(steps)]  # the host's "simple"
 
     def ddim_step(self, x: Tensor, prediction: Tensor, timesteps: list[int], index: int) -> Tensor:
