@@ -24,6 +24,7 @@ FLOORS = {
     "emo_core/checkpoints": 3,
     "emo_core/animate.py": 4,
     "emo_core/training": 4,
+    "emo_core/claims": 5,
     "nodes": 5,
 }
 ROOFS = {"emo_core/__init__.py", "emo_core/__main__.py", "emo_core/cli", "__init__.py"}  # may use everything

@@ -1,0 +1,150 @@
+"""What the instrument learns from: frames through the VAE with disturbed latents, then small changes of all kinds."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
+
+from ..evaluation.instrument import MEASURES
+from ..models.vae import AutoencoderKL
+from .synthetic.clip_shards import ClipShards
+from .synthetic.types import TRACKS
+
+LOG = logging.getLogger(__name__)
+COLUMNS = [TRACKS.index(name) for name in MEASURES]
+MIRROR = (1, 0, 2, 4, 3, 5, 6, 7, 9, 8, 11, 10)
+"""Which landmark takes which one's place in a mirrored picture."""
+SIGNS = tuple(-1.0 if name in ("yaw", "roll") else 1.0 for name in MEASURES)
+_BLINK = TRACKS.index("blink")
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of N clips through the VAE, P frames and one portrait each, and what is true of the frames."""
+
+    pictures: np.ndarray
+    """uint8 [N, P + 1, H, W, 3]; the last is the portrait."""
+    tracks: np.ndarray
+    """float32 [N, P, 9], columns `MEASURES`."""
+    landmarks: np.ndarray
+    """float32 [N, P, 12, 2] in 0..1."""
+    boxes: np.ndarray
+    """float32 [N, P, 4] in 0..1."""
+
+
+def make_views(clips: ClipShards, vae: AutoencoderKL, out: Path, frames: int = 3, noise: float = 0.3) -> None:
+    """Write views of all clips to `out/views-NNNNN.npz`, 32 clips each; what is there is kept.
+
+    Two in three pictures get noise on their latents, of a standard deviation up to `noise`: generated frames
+    have such faults.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for first in range(0, len(clips) - 31, 32):
+        final = out / f"views-{first:05d}.npz"
+        if final.exists():
+            continue
+        rng = np.random.default_rng((first, 7))
+        made = [_view(clips, clip, vae, frames, noise, rng) for clip in range(first, first + 32)]
+        partial = out / f".{final.stem}.{os.getpid()}.npz"
+        names = ("pictures", "tracks", "landmarks", "boxes")
+        np.savez(
+            partial, **dict(zip(names, (np.stack(rows) for rows in zip(*made, strict=True)), strict=True))
+        )
+        os.replace(partial, final)
+        LOG.info("%s", final.name)
+
+
+def open_views(folder: Path) -> Views:
+    """All views below a folder; FileNotFoundError if there are none."""
+    files = sorted(folder.glob("views-*.npz"))
+    if not files:
+        raise FileNotFoundError(
+            f"no views in {folder}; `python -m emo_core evaluate train-instrument` makes them"
+        )
+    parts = [dict(np.load(file)) for file in files]
+    return Views(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _view(
+    clips: ClipShards, clip: int, vae: AutoencoderKL, count: int, noise: float, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    tracks, size = clips.tracks(clip), clips.plan.size
+    chosen = rng.choice(len(tracks), count, replace=False)
+    chosen[-1] = int(np.argmax(tracks[:, _BLINK] + 0.1 * rng.random(len(tracks))))  # closed eyes are rare
+    portrait = clips.portraits(clip)[rng.integers(clips.plan.portraits)]
+    pictures = np.concatenate([clips.frames(clip)[chosen], portrait[None]])
+    level = np.where(rng.random(count + 1) < 2 / 3, rng.uniform(0, noise, count + 1), 0)
+    disturbance = level[:, None, None, None] * rng.standard_normal(
+        (count + 1, vae.config.latent_channels, size // 8, size // 8)
+    )
+    return (
+        through_vae(pictures, vae, torch.from_numpy(disturbance).float()),
+        tracks[chosen][:, COLUMNS],
+        clips.landmarks(clip)[chosen] / size,
+        clips.boxes(clip)[chosen] / size,
+    )
+
+
+@torch.inference_mode()
+def through_vae(pictures: np.ndarray, vae: AutoencoderKL, disturbance: Tensor | None = None) -> np.ndarray:
+    """Pictures uint8 [N, H, W, 3] encoded and decoded, with something [N, C, h, w] added to scaled latents."""
+    made = []
+    for start in range(0, len(pictures), 16):
+        x = torch.from_numpy(np.array(pictures[start : start + 16])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.autocast("cpu", torch.bfloat16):
+            latents = vae.encode(x)
+            if disturbance is not None:
+                latents = latents + disturbance[start : start + 16]
+            y = vae.decode(latents)
+        made.append(((y.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1))
+    return torch.cat(made).numpy()
+
+
+def move(
+    x: Tensor, landmarks: Tensor, boxes: Tensor, tracks: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Shift up to 6 %, scale by 0.9 to 1.1 and mirror half of the pictures, with what is true of them."""
+    count = len(x)
+    shift = (torch.rand(count, 2, generator=generator) - 0.5) * 0.12
+    scale = 0.9 + 0.2 * torch.rand(count, 1, generator=generator)
+    flip = torch.rand(count, generator=generator) < 0.5
+    sign = torch.where(flip, -1.0, 1.0)
+    grid = torch.zeros(count, 2, 3)  # where each pixel of the new picture comes from
+    grid[:, 0, 0], grid[:, 1, 1] = sign / scale[:, 0], 1 / scale[:, 0]
+    grid[:, 0, 2], grid[:, 1, 2] = -2 * sign * shift[:, 0] / scale[:, 0], -2 * shift[:, 1] / scale[:, 0]
+    x = grid_sample(x, affine_grid(grid, list(x.shape), False), padding_mode="border", align_corners=False)
+
+    def moved(points: Tensor) -> Tensor:  # [N, K, 2]
+        mirrored = torch.stack(
+            [torch.where(flip[:, None], 1 - points[..., 0], points[..., 0]), points[..., 1]], -1
+        )
+        return (mirrored - 0.5) * scale[:, None] + 0.5 + shift[:, None]
+
+    landmarks = moved(torch.where(flip[:, None, None], landmarks[:, MIRROR], landmarks))
+    corners = moved(boxes.view(count, 2, 2))
+    boxes = torch.cat([corners.amin(1), corners.amax(1)], 1)
+    return x, landmarks, boxes, torch.where(flip[:, None], tracks * tracks.new_tensor(SIGNS), tracks)
+
+
+def disturb(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Other colours and light, blur, fine and blotchy noise on pictures [N, 3, H, W] in -1..1."""
+
+    def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return low + (high - low) * torch.rand(len(x), *shape, generator=generator)
+
+    x = x * uniform(3, 1, 1, low=0.85, high=1.15) + uniform(3, 1, 1, low=-0.1, high=0.1)
+    x = x + uniform(1, 1, 1, low=-0.12, high=0.12)
+    soft = avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    x = torch.lerp(x, soft, (uniform(1, 1, 1) * 1.5 - 0.5).clamp_min(0))
+    blotches = interpolate(
+        torch.randn(len(x), 3, 16, 16, generator=generator), size=x.shape[-2:], mode="bilinear"
+    )
+    x = x + blotches * uniform(1, 1, 1, high=0.12) * (uniform(1, 1, 1) < 0.5)
+    return x + torch.randn(x.shape, generator=generator) * uniform(1, 1, 1, high=0.06)
