@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from ..models.emo import Emo
-from ..modules.attention import Attention
+from ..modules.attention import Attention, FeedForward
+from ..modules.resnet import ResnetBlock
 from ..modules.temporal import MotionModule
 from ..modules.transformer import SpatialTransformer
 
 SMALL = 0.2
-"""Residual branches start at this part of PyTorch's usual scale: at zero they learn far more slowly here."""
+"""Residual branches start at this part of the scale that keeps the variance: at zero they learn far more slowly."""
 
 
 @torch.no_grad()
@@ -19,19 +20,26 @@ def initialise(model: Emo, seed: int) -> None:
     """Fill a freshly built model; the same seed gives the same weights."""
     torch.manual_seed(seed)
     for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.LayerNorm | nn.GroupNorm | nn.Embedding):
+        if isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.Embedding):
             module.reset_parameters()
+        elif isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     for module in model.modules():
+        if isinstance(module, ResnetBlock):
+            module.conv2.weight.mul_(SMALL)
+        if isinstance(module, FeedForward):
+            module.net[2].weight.mul_(SMALL)
         if isinstance(module, Attention):
             _match_queries_and_keys(module)
             module.to_out[0].weight.mul_(SMALL)
-            module.to_out[0].bias.zero_()
         if isinstance(module, SpatialTransformer) and module.proj_out is not None:
             module.proj_out.weight.mul_(SMALL)
         if isinstance(module, MotionModule):
             module.temporal_transformer.proj_out.weight.mul_(SMALL)
-            module.temporal_transformer.proj_out.bias.zero_()
     model.encoders.face_locator.conv_out.weight.mul_(SMALL)
+    model.backbone.conv_out.weight.mul_(SMALL)
     _silence_speed(model)
 
 

@@ -40,7 +40,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         speed=SpeedConfig(width=64),
         schedule=ScheduleConfig(prediction="v", zero_snr=True, terminal_alpha_bar=HOST_TERMINAL_ALPHA_BAR),
         vae=VaeConfig(
-            channels=(24, 48, 96, 128), layers_per_block=1, latent_channels=8, groups=8, scaling=vae_scaling
+            channels=(16, 32, 64, 128), layers_per_block=1, latent_channels=8, groups=8, scaling=vae_scaling
         ),
         preset=PresetConfig(size=128, fps=25.0, steps=10, guidance=1.5, audio_guidance=2.0),
     )

@@ -20,7 +20,7 @@ class VaePlan:
     """What a batch is and what counts."""
 
     crop: int = 64
-    batch: int = 12
+    batch: int = 4
     face_share: float = 0.75
     """Part of the crops that are centred on the face."""
     feature_weight: float = 3.0
