@@ -20,27 +20,37 @@ def initialise(model: Emo, seed: int) -> None:
     """Fill a freshly built model; the same seed gives the same weights."""
     torch.manual_seed(seed)
     for module in model.modules():
-        if isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.Embedding):
-            module.reset_parameters()
-        elif isinstance(module, nn.Linear | nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        _spread(module)
     for module in model.modules():
-        if isinstance(module, ResnetBlock):
-            module.conv2.weight.mul_(SMALL)
-        if isinstance(module, FeedForward):
-            module.net[2].weight.mul_(SMALL)
-        if isinstance(module, Attention):
-            _match_queries_and_keys(module)
-            module.to_out[0].weight.mul_(SMALL)
-        if isinstance(module, SpatialTransformer) and module.proj_out is not None:
-            module.proj_out.weight.mul_(SMALL)
-        if isinstance(module, MotionModule):
-            module.temporal_transformer.proj_out.weight.mul_(SMALL)
+        _quieten(module)
     model.encoders.face_locator.conv_out.weight.mul_(SMALL)
     model.backbone.conv_out.weight.mul_(SMALL)
     _silence_speed(model)
+
+
+def _spread(module: nn.Module) -> None:
+    """Weights that keep the variance of what passes through."""
+    if isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.Embedding):
+        module.reset_parameters()
+    elif isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _quieten(module: nn.Module) -> None:
+    """Scale what a residual branch gives."""
+    if isinstance(module, ResnetBlock):
+        module.conv2.weight.mul_(SMALL)
+    elif isinstance(module, FeedForward):
+        module.net[2].weight.mul_(SMALL)
+    elif isinstance(module, Attention):
+        _match_queries_and_keys(module)
+        module.to_out[0].weight.mul_(SMALL)
+    elif isinstance(module, SpatialTransformer) and module.proj_out is not None:
+        module.proj_out.weight.mul_(0.5)  # its input passes through as well
+    elif isinstance(module, MotionModule):
+        module.temporal_transformer.proj_out.weight.mul_(SMALL)
 
 
 def _match_queries_and_keys(attention: Attention) -> None:
