@@ -140,8 +140,8 @@ def missing_parts(release: Release, parts: Sequence[Part], folder: Path) -> str:
 
 
 def _near(file: Path) -> str:
-    """The end of a path, which may name a release."""
-    return "/".join(file.parts[-3:])
+    """A file's folder and name, which may tell a release."""
+    return "/".join(file.parts[-2:]).lower()
 
 
 def _readable_single_file(path: Path) -> Found | None:

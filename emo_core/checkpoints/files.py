@@ -94,7 +94,7 @@ def _broken(path: Path, error: Exception) -> UnreadableFileError:
         start = file.read(64)
     if start.startswith(b"version https://git-lfs"):
         reason = "it is only a pointer of git-lfs; fetch the file itself"
-    elif start.lstrip().startswith((b"<", b"{")) and path.suffix != ".safetensors":
+    elif start.lstrip().lower().startswith((b"<html", b"<!doctype", b"<?xml", b'{"')):
         reason = "it is a web page or text; download it again"
     else:
         reason = f"{cast(str, str(error).splitlines()[0]) if str(error) else type(error).__name__}"

@@ -46,36 +46,46 @@ class KeyMap:
         return ours
 
     @cached_property
-    def _compiled(self) -> list[tuple[re.Pattern[str], str | None]]:
-        return [(_compile(pattern), _template(target)) for pattern, target in self.rules.items()]
+    def _compiled(self) -> list[_Rule]:
+        return [_Rule.compile(pattern, target) for pattern, target in self.rules.items()]
 
-    def _bound(self, keys: Iterable[str]) -> list[tuple[re.Pattern[str], str | None, str | None]]:
-        """Compiled rules with the number that each `{last}` stands for."""
-        bound = []
-        for pattern, target in self._compiled:
-            last = None
-            if "last" in pattern.groupindex:
-                found = [int(match["last"]) for match in map(pattern.fullmatch, keys) if match]
-                last = str(max(found, default=-1))
-            bound.append((pattern, target, last))
-        return bound
+    def _bound(self, keys: Iterable[str]) -> list[tuple[_Rule, str | None]]:
+        """Compiled rules with the number that each `{last}` stands for: one place has one last number."""
+        last: dict[re.Pattern[str] | None, str | None] = {None: None}
+        for place in {rule.place for rule in self._compiled} - {None}:
+            found = [int(match["last"]) for match in map(place.match, keys) if match]
+            last[place] = str(max(found, default=-1))
+        return [(rule, last[rule.place]) for rule in self._compiled]
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+@dataclass(frozen=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    place: re.Pattern[str] | None
+    """The beginning of the pattern up to its `{last}`, if it has one."""
+    target: str | None
+
+    @staticmethod
+    def compile(pattern: str, target: str | None) -> _Rule:
+        place, last, _ = pattern.partition("{last}")
+        return _Rule(
+            re.compile(_expression(pattern)),
+            re.compile(_expression(place + last) + r"\.") if last else None,
+            None if target is None else _FIELD.sub("{}", target),
+        )
+
+
+def _expression(pattern: str) -> str:
     parts = _FIELD.split(pattern)  # text and field names take turns
-    return re.compile("".join(_EXPRESSIONS[p] if i % 2 else re.escape(p) for i, p in enumerate(parts)))
+    return "".join(_EXPRESSIONS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts))
 
 
-def _template(target: str | None) -> str | None:
-    return None if target is None else _FIELD.sub("{}", target)
-
-
-def _rename(key: str, rules: list[tuple[re.Pattern[str], str | None, str | None]]) -> str | None:
-    for pattern, target, last in rules:
-        match = pattern.fullmatch(key)
+def _rename(key: str, rules: list[tuple[_Rule, str | None]]) -> str | None:
+    for rule, last in rules:
+        match = rule.pattern.fullmatch(key)
         if match and (last is None or match["last"] == last):
-            return None if target is None else target.format(*match.groups())
+            return None if rule.target is None else rule.target.format(*match.groups())
     raise UnknownKeyError(
-        f"no rule knows the tensor {key!r}: the file is of another family or "
-        "version, or holds more than one model"
+        f"no rule knows the tensor {key!r}: the file is of another family or version, or holds more than one "
+        "model"
     )
