@@ -1,6 +1,7 @@
 """The whole graph in the real server, from a UI workflow to an mp4."""
 
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,9 @@ def test_every_input_and_output_is_explained(host: ComfyServer) -> None:
             assert not silent, f"{name} says nothing about {silent}"
             assert all(info["output_tooltips"]), name
             assert info["description"], name
+
+
+def test_every_node_has_a_help_page(host: ComfyServer) -> None:
+    for name in (name for name in host.get("/object_info") if name.startswith("EMO_")):
+        with urllib.request.urlopen(f"{host.url}/extensions/ComfyUI-EMO/docs/{name}.md") as page:
+            assert page.read().startswith(b"# ")
