@@ -29,3 +29,7 @@ class UnreadableFileError(CheckpointError):
 
 class MissingFileError(FileNotFoundError):
     """Published files that are not where they are looked for."""
+
+
+class DownloadError(OSError):
+    """A file that could not be fetched, or is not what the hub says it is."""

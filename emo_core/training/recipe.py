@@ -38,7 +38,7 @@ LOG = logging.getLogger(__name__)
 class Recipe:
     """Sizes and lengths of every step."""
 
-    clips: int = 1536
+    clips: int = 2048
     clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2))
     vae: LoopPlan = field(
         default_factory=lambda: LoopPlan(

@@ -31,6 +31,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             heads=2,
             groups=16,
             positions=True,
+            latent_channels=8,
         ),
         audio=AudioConfig(
             encoder="mel_conv", layers=5, width=128, window=5, hidden=256, tokens=8, token_width=64

@@ -1,0 +1,181 @@
+"""Downloads, against a stand-in of the hub on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from emo_core.__main__ import main
+from emo_core.checkpoints.hub import catalogue, files_of
+from emo_core.checkpoints.registry import COMPANIONS, RELEASES
+
+pytest.importorskip("huggingface_hub")
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "sd-vae-ft-mse"
+PATH = "/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors"
+CONTENT = bytes(range(256)) * 4096  # 1 MB
+
+
+@dataclass
+class StandIn:
+    """A hub with one file, and what was asked of it."""
+
+    url: str = ""
+    break_after: int | None = None
+    """The first transfer ends after this many bytes."""
+    content: bytes = CONTENT
+    ranges: list[str | None] = field(default_factory=list)
+
+
+def handler(hub: StandIn) -> type[BaseHTTPRequestHandler]:
+    """What answers requests to `hub`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+        def do_HEAD(self) -> None:
+            self.answer(0)
+
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range")
+            hub.ranges.append(wanted)
+            start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
+            self.answer(start)
+            end = hub.break_after if hub.break_after is not None and len(hub.ranges) == 1 else None
+            self.wfile.write(hub.content[start:end])
+
+        def answer(self, start: int) -> None:
+            if self.path != PATH:
+                self.send_error(404)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+            self.send_header("Content-Length", str(len(CONTENT) - start))
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+            self.end_headers()
+
+    return Handler
+
+
+@pytest.fixture
+def hub() -> Iterator[StandIn]:
+    """A running stand-in."""
+    stand_in = StandIn()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(stand_in))
+    stand_in.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield stand_in
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(hub: StandIn, folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own: the client reads its settings when it is imported."""
+    settings = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_DISABLE_XET": "1",
+        **environment,
+    }
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "emo_core",
+            "models",
+            "download",
+            NAME,
+            "--models",
+            str(folder / "emo"),
+            *options,
+        ],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def downloaded(folder: Path) -> Path:
+    return folder / "emo" / NAME / "diffusion_pytorch_model.safetensors"
+
+
+def test_a_file_comes_into_its_folder_once(hub: StandIn, tmp_path: Path) -> None:
+    assert fetch(hub, tmp_path).returncode == 0
+    assert downloaded(tmp_path).read_bytes() == CONTENT
+    assert fetch(hub, tmp_path).returncode == 0
+    assert len(hub.ranges) == 1
+
+
+def test_a_broken_transfer_is_resumed(hub: StandIn, tmp_path: Path) -> None:
+    hub.break_after = 300_000
+    result = fetch(hub, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert downloaded(tmp_path).read_bytes() == CONTENT
+    assert hub.ranges[0] is None
+    assert hub.ranges[1] is not None
+    assert hub.ranges[1].startswith("bytes=")
+    assert hub.ranges[1] != "bytes=0-"
+
+
+def test_a_corrupt_file_is_refused_and_removed(hub: StandIn, tmp_path: Path) -> None:
+    hub.content = CONTENT[:-1] + b"x"
+    result = fetch(hub, tmp_path)
+    assert result.returncode == 2
+    assert "was corrupt and has been removed" in result.stderr
+    assert not downloaded(tmp_path).exists()
+    hub.content = CONTENT
+    assert fetch(hub, tmp_path).returncode == 0
+
+
+def test_offline_nothing_is_asked(hub: StandIn, tmp_path: Path) -> None:
+    result = fetch(hub, tmp_path, HF_HUB_OFFLINE="1")
+    assert result.returncode == 2
+    assert "could not be fetched" in result.stderr
+    assert not hub.ranges
+
+
+def test_the_list_says_what_is_present_and_where_the_rest_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "models" / "emo"
+    net = root / "hallo" / "hallo" / "net.pth"
+    vae = tmp_path / "models" / "vae" / "vae-ft-mse-840000-ema-pruned.safetensors"
+    for file in (net, vae):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"")
+    assert main(["models", "list", "--models", str(root)]) == 0
+    text = capsys.readouterr().out
+    assert f"present: {net}" in text
+    assert f"present: {vae}" in text
+    assert f"missing: {root / 'hallo2' / 'hallo2' / 'net.pth'}" in text
+    assert all(thing.name in text for thing in (*RELEASES, *COMPANIONS))
+    assert "NON-COMMERCIAL" in text
+
+
+def test_a_release_needs_its_own_files_and_those_it_shares() -> None:
+    paths = [file.path for file in files_of("v_express")]
+    assert len(paths) == 7
+    assert {"denoising_unet.bin", "diffusion_pytorch_model.safetensors", "model.safetensors"} <= set(paths)
+    with pytest.raises(ValueError, match="nothing published is called 'x'"):
+        files_of("x")
+
+
+def test_every_companion_a_release_needs_is_in_the_catalogue(tmp_path: Path) -> None:
+    entries = {entry.name: entry for entry in catalogue(tmp_path)}
+    assert all(need in entries for entry in entries.values() for need in entry.needs)
