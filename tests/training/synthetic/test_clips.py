@@ -9,6 +9,12 @@ import pytest
 from emo_core.training.synthetic.clip_plan import IDENTITY_SEEDS, ClipPlan, ClipsError
 from emo_core.training.synthetic.clip_shards import ClipShards
 from emo_core.training.synthetic.clips import Stage, main, make_clips, shard_name, write_shard
+from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
+
+try:
+    Synthesiser()
+except EspeakError as error:
+    pytest.skip(str(error), allow_module_level=True)
 
 TINY = ClipPlan(seed=3, size=32, frames=6, drawn_share=1.0, shard_clips=2)
 
