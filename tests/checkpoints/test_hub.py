@@ -34,6 +34,7 @@ class StandIn:
     """The first transfer ends after this many bytes."""
     content: bytes = CONTENT
     ranges: list[str | None] = field(default_factory=list)
+    """What each request for the file asked for; None is all of it."""
 
 
 def handler(hub: StandIn) -> type[BaseHTTPRequestHandler]:
@@ -47,6 +48,9 @@ def handler(hub: StandIn) -> type[BaseHTTPRequestHandler]:
             self.answer(0)
 
         def do_GET(self) -> None:
+            if self.path != PATH:  # newer clients ask the hub for other things too
+                self.answer(0)
+                return
             wanted = self.headers.get("Range")
             hub.ranges.append(wanted)
             start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
