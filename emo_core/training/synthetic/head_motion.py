@@ -37,7 +37,8 @@ def walk(
     margin = int(np.ceil(4 * _ROUNDING * fps))  # or the rounding would slow the first and last frames
     total = count + 2 * margin
     breath = gaussian_filter1d(rng.standard_normal(total), 0.4 * fps, mode="wrap")
-    pace = speed * np.exp(0.25 * breath / max(float(breath.std()), 1e-6))
+    # over a fraction of a second breath hardly varies, and its mean would be many of its deviations
+    pace = speed * np.exp(np.clip(0.25 * breath / max(float(breath.std()), 1e-6), -1.5, 1.5))
     path = np.empty((total, 3))
     noise = rng.standard_normal((total, 3)) * np.sqrt(2 * _AGILITY / fps)
     # Fast heads must turn round sooner, or they would run into the limits.

@@ -80,6 +80,12 @@ def test_the_head_keeps_the_asked_speed(asked: float) -> None:
     assert np.mean(speeds) == pytest.approx(asked, rel=0.15)
 
 
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_a_walk_of_a_few_frames_stays_within_its_limits(count: int) -> None:
+    walks = np.stack([walk(np.random.default_rng(seed), count, FPS, 2.0) for seed in range(300)])
+    assert (np.abs(walks) <= LIMITS).all()
+
+
 def test_a_clip_keeps_a_low_speed_low_even_when_it_nods() -> None:
     slow, fast = (perform(3, 4.0, FPS, "train", False, speed=speed).speed.mean() for speed in (0.1, 1.5))
     assert slow < 0.2
