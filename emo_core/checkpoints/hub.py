@@ -82,9 +82,9 @@ def download(
 ) -> Iterator[tuple[HubFile, Path]]:
     """Fetch what is missing for `name` and yield each file when it is there and checked.
 
-    Files that are already present, also in other folders, are kept unless `force`. Broken transfers are resumed;
+    Files that are already present, also in other folders, are kept unless `force`. Broken transfers are resumed, also by the next call;
     HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured. Raises DownloadError if a file cannot be fetched or
-    differs from what the hub says; a wrong file is removed.
+    differs from what the hub says; a wrong file is removed and never gets the name that loaders look for.
     """
     present = {status.file: status.found for entry in catalogue(root, more_folders) for status in entry.files}
     for file in files_of(name):
@@ -95,6 +95,7 @@ def download(
 def _fetch(file: HubFile, root: Path) -> Path:
     try:
         import huggingface_hub as hub
+        from huggingface_hub.file_download import http_get
     except ImportError as error:
         raise DownloadError(
             "downloads need the package huggingface_hub: pip install huggingface_hub"
@@ -102,12 +103,23 @@ def _fetch(file: HubFile, root: Path) -> Path:
     target = file.target(root)
     logger.info("fetching %s of %s to %s", file.path, file.repo, target)
     try:
-        metadata = hub.get_hf_file_metadata(hub.hf_hub_url(file.repo, file.path))
-        hub.hf_hub_download(file.repo, file.path, local_dir=root / file.folder)
+        url = hub.hf_hub_url(file.repo, file.path)
+        metadata = hub.get_hf_file_metadata(url)
+        # named after its content: what is left of another version is not continued
+        part = target.with_name(f"{target.name}.{(metadata.etag or 'part')[:12]}.incomplete")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as received:  # hf_hub_download throws away what a killed run has received
+            http_get(
+                url,
+                received,
+                resume_size=received.tell(),
+                headers=hub.utils.build_hf_headers(),
+                expected_size=metadata.size,
+            )
     except Exception as error:  # the client and its HTTP library have many, which differ by version
         raise DownloadError(f"{file.path} of {file.repo} could not be fetched: {error}") from error
-    _verify(target, metadata.size, metadata.etag)
-    return target
+    _verify(part, metadata.size, metadata.etag)
+    return part.replace(target)
 
 
 def _verify(path: Path, size: int | None, etag: str | None) -> None:

@@ -22,7 +22,7 @@ pytest.importorskip("huggingface_hub")
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "sd-vae-ft-mse"
 PATH = "/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors"
-CONTENT = bytes(range(256)) * 4096  # 1 MB
+CONTENT = bytes(range(256)) * (3 << 14)  # 12 MB: the client keeps what it receives 10 MB at a time
 
 
 @dataclass
@@ -32,6 +32,8 @@ class StandIn:
     url: str = ""
     break_after: int | None = None
     """The first transfer ends after this many bytes."""
+    refuse_second: bool = False
+    """The second request for the file is answered with an error."""
     content: bytes = CONTENT
     ranges: list[str | None] = field(default_factory=list)
     """What each request for the file asked for; None is all of it."""
@@ -53,6 +55,9 @@ def handler(hub: StandIn) -> type[BaseHTTPRequestHandler]:
                 return
             wanted = self.headers.get("Range")
             hub.ranges.append(wanted)
+            if hub.refuse_second and len(hub.ranges) == 2:
+                self.send_error(500)
+                return
             start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
             self.answer(start)
             end = hub.break_after if hub.break_after is not None and len(hub.ranges) == 1 else None
@@ -127,14 +132,21 @@ def test_a_file_comes_into_its_folder_once(hub: StandIn, tmp_path: Path) -> None
 
 
 def test_a_broken_transfer_is_resumed(hub: StandIn, tmp_path: Path) -> None:
-    hub.break_after = 300_000
+    hub.break_after = 11 << 20
     result = fetch(hub, tmp_path)
     assert result.returncode == 0, result.stderr
     assert downloaded(tmp_path).read_bytes() == CONTENT
-    assert hub.ranges[0] is None
-    assert hub.ranges[1] is not None
-    assert hub.ranges[1].startswith("bytes=")
-    assert hub.ranges[1] != "bytes=0-"
+    assert hub.ranges == [None, f"bytes={10 << 20}-"]
+
+
+def test_the_next_run_goes_on_where_a_failed_one_ended(hub: StandIn, tmp_path: Path) -> None:
+    hub.break_after, hub.refuse_second = 11 << 20, True
+    assert fetch(hub, tmp_path).returncode == 2
+    assert not downloaded(tmp_path).exists()
+    assert fetch(hub, tmp_path).returncode == 0
+    assert downloaded(tmp_path).read_bytes() == CONTENT
+    assert hub.ranges[2] == f"bytes={10 << 20}-"
+    assert [path.name for path in downloaded(tmp_path).parent.iterdir()] == [downloaded(tmp_path).name]
 
 
 def test_a_corrupt_file_is_refused_and_removed(hub: StandIn, tmp_path: Path) -> None:
