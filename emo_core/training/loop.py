@@ -71,7 +71,7 @@ class Loop:
         task.model.to(self.accelerator.device)
         self.trained = [p for p in task.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.trained, plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98)
+            self.trained, plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
         )
         self.average = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
         self.step = 0

@@ -42,13 +42,13 @@ class Recipe:
     clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2))
     vae: LoopPlan = field(
         default_factory=lambda: LoopPlan(
-            7000, 1e-3, warmup=50, cooldown=0.3, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
+            9000, 1e-3, warmup=50, cooldown=0.35, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
     audio: AudioPlan = field(default_factory=AudioPlan)
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "image": LoopPlan(1500, 1e-3, cooldown=0.1),
+            "image": LoopPlan(1200, 1e-3, cooldown=0.1),
             "video": LoopPlan(3500, 7e-4, cooldown=0.25),
             "speed": LoopPlan(500, 7e-4, cooldown=0.3),
         }
