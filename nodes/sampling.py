@@ -18,7 +18,16 @@ from .host.sampling import (
 )
 
 CLIP_HINT = "Frames made at once; 0 is what the model was trained for. More need more memory."
+KEEP_HINT = (
+    "Finished clips go to output/emo_clips: memory does not grow with length, and a run that was killed goes on "
+    "where it stopped when the same is queued again. Kept for 7 days, at most 20 GB."
+)
 LATENT_HINT = "Latents of every frame, for EMO Decode to Video or the stock VAE Decode."
+
+
+def keep_clips_input() -> io.Boolean.Input:
+    """The last widget of both samplers."""
+    return io.Boolean.Input("keep_clips", default=True, optional=True, tooltip=KEEP_HINT)
 
 
 class Sample(io.ComfyNode):
@@ -84,6 +93,7 @@ class Sample(io.ComfyNode):
                     tooltip="1 makes a new video; less keeps more of the latent that came in.",
                 ),
                 io.Int.Input("clip_frames", default=0, min=0, max=1024, tooltip=CLIP_HINT),
+                keep_clips_input(),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip=LATENT_HINT)],
             hidden=[io.Hidden.unique_id],
@@ -105,13 +115,15 @@ class Sample(io.ComfyNode):
         scheduler: str,
         denoise: float,
         clip_frames: int,
+        keep_clips: bool = True,
     ) -> io.NodeOutput:
         guider = make_guider(model, full, reference_only, none, cfg, audio_cfg)
         sigmas = make_sigmas(model, scheduler, steps, denoise)
         sampler = make_sampler(sampler_name)
         node_id = cls.hidden.unique_id
         noise = make_noise(model, seed)
-        return io.NodeOutput(sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id))
+        made = sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id, keep_clips)
+        return io.NodeOutput(made)
 
 
 class SampleClips(io.ComfyNode):
@@ -131,6 +143,7 @@ class SampleClips(io.ComfyNode):
                 io.Sigmas.Input("sigmas", tooltip="Noise levels, the same for every clip."),
                 io.Latent.Input("latent", tooltip="Empty, or a video to start from."),
                 io.Int.Input("clip_frames", default=0, min=0, max=1024, tooltip=CLIP_HINT),
+                keep_clips_input(),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip=LATENT_HINT)],
             hidden=[io.Hidden.unique_id],
@@ -138,7 +151,15 @@ class SampleClips(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, noise: Any, guider: Any, sampler: Any, sigmas: Tensor, latent: dict[str, Any], clip_frames: int
+        cls,
+        noise: Any,
+        guider: Any,
+        sampler: Any,
+        sigmas: Tensor,
+        latent: dict[str, Any],
+        clip_frames: int,
+        keep_clips: bool = True,
     ) -> io.NodeOutput:
         node_id = cls.hidden.unique_id
-        return io.NodeOutput(sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id))
+        made = sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id, keep_clips)
+        return io.NodeOutput(made)

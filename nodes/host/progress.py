@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import comfy.model_management as mm
 import comfy.utils
 import latent_preview
@@ -14,17 +16,33 @@ PREVIEW_SIZE = 512  # px, the longest side shown
 class ClipProgress:
     """Counts steps over all clips; shows the first frame of the clip as far as it has come."""
 
-    def __init__(self, clips: int, steps: int, latent_format: LatentFormat, node_id: str | None) -> None:
+    def __init__(
+        self, frames: int, clips: int, steps: int, latent_format: LatentFormat, node_id: str | None
+    ) -> None:
         self._bar = comfy.utils.ProgressBar(clips * steps, node_id=node_id)
         self._clips, self._steps, self._node_id = clips, steps, node_id
-        self._clip = 0
+        self._first = self._clip = 0
+        self._begin = time.monotonic()
         self._previewer = _previewer(latent_format)
+        show_text(f"{counted(frames, 'frame')} in {counted(clips, 'clip')}", node_id)
+
+    def resume(self, clips: int) -> None:
+        """Take `clips` for done: they were found on disk."""
+        if clips:
+            self._first = clips
+            self._bar.update_absolute(min(clips, self._clips) * self._steps)
+            show_text(f"{clips} of {counted(self._clips, 'clip')} found on disk", self._node_id)
 
     def start_clip(self, index: int) -> None:
         """Announce clip `index`, counted from 0; raise the host's interruption if the user cancelled."""
         mm.throw_exception_if_processing_interrupted()
         self._clip = index
-        show_text(f"clip {index + 1}/{self._clips}", self._node_id)
+        text = f"clip {index + 1}/{self._clips}"
+        done = index - self._first
+        if done:
+            each = (time.monotonic() - self._begin) / done
+            text += f", about {lasting(each * (self._clips - index))} left"
+        show_text(text, self._node_id)
 
     def __call__(self, step: int, clean: Tensor, noisy: Tensor, steps: int) -> None:
         """The host's sampler calls this after each step."""
@@ -45,6 +63,20 @@ def _previewer(latent_format: LatentFormat) -> latent_preview.LatentPreviewer | 
     return latent_preview.Latent2RGBPreviewer(
         latent_format.latent_rgb_factors, latent_format.latent_rgb_factors_bias
     )
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its word, in the plural where it must be."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def lasting(seconds: float) -> str:
+    """A length of time as a person says it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 class FrameProgress:

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor
 
 from ...emo_core.animate import window
+from ...emo_core.media.clip_store import Clips, ClipsInMemory
+from ...emo_core.media.disk import read_rows
 from .managed import to_host
 from .model import PAYLOAD, EmoBaseModel, encode_motion
 from .progress import ClipProgress
+from .spill import open_clips
 
 Conditioning = list[list[Any]]
 SAMPLERS: list[str] = comfy.samplers.KSampler.SAMPLERS
@@ -119,24 +122,31 @@ def sample_clips(
     latent: dict[str, Any],
     clip_frames: int,
     node_id: str | None,
+    keep_clips: bool = False,
 ) -> dict[str, Any]:
     """The LATENT of the whole video, `clip_frames` at a time; 0 is what the model was trained for.
 
     Each clip starts from noise of its own, `noise` with its seed raised by the clip's number, and sees the
-    last frames of the clip before.
+    last frames of the clip before. With `keep_clips` finished clips go to disk, where a later run of the same
+    finds them.
     """
     samples = latent["samples"]
     model = emo_model(guider.model_patcher)
     clip_frames = clip_frames or model.emo_config.temporal.clip_frames
     starts = range(0, samples.shape[0], clip_frames)
-    progress = ClipProgress(len(starts), sigmas.shape[-1] - 1, model.latent_format, node_id)
-    finished: list[Tensor] = []
+    progress = ClipProgress(samples.shape[0], len(starts), sigmas.shape[-1] - 1, model.latent_format, node_id)
+    clips: Clips = ClipsInMemory()
+    if keep_clips and len(starts) > 1:
+        clips = open_clips(guider, noise, sampler, sigmas, latent, clip_frames)
+        progress.resume(clips.frames // clip_frames)
     for index, start in enumerate(starts):
+        if start < clips.frames:
+            continue
         progress.start_clip(index)
         part = part_of_latent(latent, start, start + clip_frames)
         seeded = copy.copy(noise)
         seeded.seed = noise.seed + index
-        with clip_conds(guider, start, start + clip_frames, finished):
+        with clip_conds(guider, start, start + clip_frames, clips):
             clip = guider.sample(
                 seeded.generate_noise(part),
                 part["samples"],
@@ -147,13 +157,13 @@ def sample_clips(
                 disable_pbar=True,
                 seed=seeded.seed,
             )
-        finished.append(to_host(clip))
-    return {**latent, "samples": torch.cat(finished)}
+        clips.append(to_host(clip))
+    return {**latent, "samples": clips.finish()}
 
 
 @contextmanager
 def clip_conds(
-    guider: comfy.samplers.CFGGuider, start: int, stop: int, finished: list[Tensor]
+    guider: comfy.samplers.CFGGuider, start: int, stop: int, finished: Clips
 ) -> Iterator[None]:
     """The guider with the conditions of frames `start` to `stop`; restored, since guiders are cached."""
     original = guider.original_conds
@@ -171,7 +181,7 @@ def clip_cond(
     cond: dict[str, Any],
     start: int,
     stop: int,
-    finished: list[Tensor],
+    finished: Clips,
     patcher: comfy.model_patcher.ModelPatcher,
 ) -> dict[str, Any]:
     """One condition for one clip."""
@@ -179,14 +189,15 @@ def clip_cond(
     if features is None:
         raise ValueError("the guider got a CONDITIONING without EMO features: connect EMO Condition to it")
     clip = window(features, start, stop)
-    if finished and features.motion is not None:
-        clip = dataclasses.replace(clip, motion=encode_motion(patcher, finished, features))
+    if finished.frames and features.motion is not None:
+        tail = finished.tail(emo_model(patcher).emo_config.temporal.motion_frames)
+        clip = dataclasses.replace(clip, motion=encode_motion(patcher, [tail], features))
     return {**cond, PAYLOAD: clip}
 
 
 def part_of_latent(latent: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
     """Frames `start` to `stop` of a LATENT with its mask."""
-    part = {**latent, "samples": latent["samples"][start:stop]}
+    part = {**latent, "samples": read_rows(latent["samples"], start, stop)}
     mask = latent.get("noise_mask")
     if mask is not None and mask.shape[0] == latent["samples"].shape[0]:
         part["noise_mask"] = mask[start:stop]

@@ -7,6 +7,7 @@ from pathlib import Path
 import comfy.sd
 from torch import Tensor
 
+from ...emo_core.media.disk import read_rows
 from ...emo_core.media.video import Sound, VideoWriter
 from .progress import FrameProgress
 
@@ -22,6 +23,6 @@ def decode_to_file(
     progress = FrameProgress(latents.shape[0], node_id)
     with VideoWriter(path, fps, sound) as writer:
         for start in range(0, latents.shape[0], chunk):
-            pictures = vae.decode(latents[start : start + chunk])
+            pictures = vae.decode(read_rows(latents, start, start + chunk))
             writer.write(pictures[..., :3])
             progress.add(pictures.shape[0])

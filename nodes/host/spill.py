@@ -1,0 +1,50 @@
+"""Where finished clips are kept: in ComfyUI's output folder, under a name that only the same run has."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from pathlib import Path
+from typing import Any
+
+import comfy.samplers
+import folder_paths
+from torch import Tensor
+
+from ...emo_core.media.clip_store import ClipStore, clean
+from .fingerprint import Unnameable, fingerprint
+
+FOLDER = "emo_clips"
+KEEP_DAYS = 7
+KEEP_BYTES = 20 << 30
+PASSING = ("model_patcher", "model_options", "conds", "inner_model", "loaded_models")
+"""What a guider holds beside its settings: the MODEL, which is named by itself, and what a run leaves behind."""
+
+
+def open_clips(
+    guider: comfy.samplers.CFGGuider,
+    noise: Any,
+    sampler: comfy.samplers.Sampler,
+    sigmas: Tensor,
+    latent: dict[str, Any],
+    clip_frames: int,
+) -> ClipStore:
+    """The store of exactly this video, with the clips that a former run has finished.
+
+    Where a part of the graph cannot be compared with a former one, nothing is found and nothing is left behind.
+    """
+    samples = latent["samples"]
+    row = samples.shape[1:]
+    settings = {name: value for name, value in vars(guider).items() if name not in PASSING}
+    start = (samples, latent.get("noise_mask"), latent.get("batch_index"))
+    try:
+        key = fingerprint(
+            guider.model_patcher, type(guider), settings, noise, sampler, sigmas, start, clip_frames
+        )
+    except Unnameable as reason:
+        logging.getLogger(__name__).info("EMO: a killed run could not be taken up again: %s", reason)
+        return ClipStore(Path(folder_paths.get_temp_directory()) / FOLDER, uuid.uuid4().hex, row)
+    folder = Path(folder_paths.get_output_directory()) / FOLDER
+    store = ClipStore(folder, key, row)
+    clean(folder, key, KEEP_DAYS, KEEP_BYTES)
+    return store
