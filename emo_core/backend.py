@@ -34,24 +34,24 @@ class Backend:
     device: torch.device | str | None = None
     """`"meta"` builds names and shapes without memory."""
 
-    def linear(self, inputs: int, outputs: int, *, bias: bool = True) -> nn.Module:
+    def linear(self, inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
         """A linear layer."""
         return self.layers.Linear(inputs, outputs, bias=bias, dtype=self.dtype, device=self.device)
 
-    def conv1d(self, inputs: int, outputs: int, kernel: int, **options: Any) -> nn.Module:
+    def conv1d(self, inputs: int, outputs: int, kernel: int, **options: Any) -> nn.Conv1d:
         """A 1-D convolution; options as in PyTorch."""
         return self.layers.Conv1d(inputs, outputs, kernel, dtype=self.dtype, device=self.device, **options)
 
-    def conv2d(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Module:
+    def conv2d(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Conv2d:
         """A 2-D convolution that keeps the size at stride 1."""
         return self.layers.Conv2d(
             inputs, outputs, kernel, stride=stride, padding=kernel // 2, dtype=self.dtype, device=self.device
         )
 
-    def group_norm(self, groups: int, channels: int, eps: float) -> nn.Module:
+    def group_norm(self, groups: int, channels: int, eps: float) -> nn.GroupNorm:
         """A group norm with weights."""
         return self.layers.GroupNorm(groups, channels, eps=eps, dtype=self.dtype, device=self.device)
 
-    def layer_norm(self, channels: int) -> nn.Module:
+    def layer_norm(self, channels: int) -> nn.LayerNorm:
         """A layer norm with weights."""
         return self.layers.LayerNorm(channels, eps=1e-5, dtype=self.dtype, device=self.device)

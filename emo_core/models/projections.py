@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu
@@ -73,9 +75,10 @@ class PerceiverProjection(nn.Module):
         positions = self.pos_emb(torch.arange(windows.shape[1], device=windows.device))
         x = self.proj_in(windows[:, :, 0] + positions.to(windows.dtype))
         queries = self.latents.to(x).expand(x.shape[0], -1, -1)
-        for attention, feed_forward in self.layers:
+        for layer in self.layers:
+            attention, feed_forward = cast(nn.ModuleList, layer)
             queries = queries + attention(x, queries)
-            norm, inner, _, outer = feed_forward
+            norm, inner, _, outer = cast(nn.ModuleList, feed_forward)
             queries = queries + outer(gelu(inner(norm(queries))))
         return self.norm_out(self.proj_out(queries))
 

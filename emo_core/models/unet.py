@@ -49,6 +49,8 @@ class _Block(nn.Module):
 class DownBlock(_Block):
     """One level on the way down."""
 
+    downsamplers: nn.ModuleList  # absent in the last block
+
     def forward(self, x: Tensor, time: Tensor, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """Return the output [R*F, C', H', W'] and the skips of this level."""
         skips = []
@@ -71,6 +73,8 @@ class MidBlock(_Block):
 
 class UpBlock(_Block):
     """One level on the way up, joined with the skips of the way down."""
+
+    upsamplers: nn.ModuleList  # absent in the last block
 
     def forward(self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor]) -> Tensor:
         """Consume the last skips; the upsampler grows to the size of the next one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -43,10 +45,10 @@ def _quieten(module: nn.Module) -> None:
     if isinstance(module, ResnetBlock):
         module.conv2.weight.mul_(SMALL)
     elif isinstance(module, FeedForward):
-        module.net[2].weight.mul_(SMALL)
+        cast(nn.Linear, module.net[2]).weight.mul_(SMALL)
     elif isinstance(module, Attention):
         _match_queries_and_keys(module)
-        module.to_out[0].weight.mul_(SMALL)
+        cast(nn.Linear, module.to_out[0]).weight.mul_(SMALL)
     elif isinstance(module, SpatialTransformer) and module.proj_out is not None:
         module.proj_out.weight.mul_(0.5)  # its input passes through as well
     elif isinstance(module, MotionModule):

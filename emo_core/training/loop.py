@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,10 @@ LOG = logging.getLogger(__name__)
 class Task(Protocol):
     """Something to learn."""
 
-    model: nn.Module
-    """Its parameters with requires_grad are trained; all are saved."""
+    @property
+    def model(self) -> nn.Module:
+        """Its parameters with requires_grad are trained; all are saved."""
+        ...
 
     def loss(self, generator: torch.Generator) -> Tensor:
         """Loss of one batch drawn with the generator."""
@@ -87,7 +89,7 @@ class Loop:
             if self.step % 50 == 0:
                 self._log(losses, time.monotonic() - begun)
                 losses, begun = [], time.monotonic()
-            due = self.accelerator.reduce(torch.tensor(float(time.monotonic() - saved)), "mean")
+            due = cast(Tensor, self.accelerator.reduce(torch.tensor(float(time.monotonic() - saved)), "mean"))
             if due.item() > self.plan.save_seconds or self.step == self.plan.steps:
                 self.save()
                 saved = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -87,10 +88,10 @@ def _initialise(model: AutoencoderKL) -> None:
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
-            nn.init.zeros_(module.bias)
+            nn.init.zeros_(cast(Tensor, module.bias))
             if name.endswith("conv2"):
                 module.weight.mul_(0.3)
-    model.quant_conv.bias[model.config.latent_channels :] = -5
+    cast(Tensor, model.quant_conv.bias)[model.config.latent_channels :] = -5
 
 
 def _near(points: np.ndarray, size: int, radius: float) -> np.ndarray:
