@@ -1,7 +1,9 @@
 """What tests of several folders share."""
 
+import importlib
 import json
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from safetensors.torch import save_file
@@ -36,10 +38,10 @@ SMALL = EmoConfig(
 """The paper's parts at the smallest width: milliseconds per step."""
 
 
-def random_checkpoint(path: Path, config: EmoConfig = SMALL) -> None:
-    """Write a checkpoint in our own format with random weights, the same at every call."""
+def random_checkpoint(path: Path, config: EmoConfig = SMALL, seed: int = 0) -> None:
+    """Write a checkpoint in our own format with random weights, the same at every call with one seed."""
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         emo = Emo(config, backend=Backend())
         parts = {
             "": emo.encoders,
@@ -49,3 +51,13 @@ def random_checkpoint(path: Path, config: EmoConfig = SMALL) -> None:
         }
     tensors = {prefix + key: value for prefix, part in parts.items() for key, value in part.state_dict().items()}
     save_file(tensors, path, {CONFIG_KEY: json.dumps(config.to_dict())})
+
+
+class Pack:
+    """Modules of the pack by their path inside it, as the host has imported them."""
+
+    def __init__(self, package: ModuleType) -> None:
+        self._name = package.__name__
+
+    def __getitem__(self, path: str) -> ModuleType:
+        return importlib.import_module(f"{self._name}.{path}")

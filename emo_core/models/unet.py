@@ -37,9 +37,13 @@ class _Block(nn.Module):
                 self.add_module(name, nn.ModuleList())
             getattr(self, name).append(module)
 
+    def layer_path(self, index: int) -> str:
+        """The name of layer `index` among the net's, for features and hooks."""
+        return f"{self.path}.attentions.{index}"
+
     def follow(self, x: Tensor, batch: Batch, index: int) -> Tensor:
         """Run the followers of layer `index`: spatial, then audio, then temporal."""
-        path = f"{self.path}.attentions.{index}"
+        path = self.layer_path(index)
         for name, place in (("attentions", path), ("audio_modules", self.level), ("motion_modules", path)):
             if hasattr(self, name):
                 x = getattr(self, name)[index](x, batch, place)
@@ -55,11 +59,11 @@ class DownBlock(_Block):
         """Return the output [R*F, C', H', W'] and the skips of this level."""
         skips = []
         for index, resnet in enumerate(self.resnets):
-            x = self.follow(resnet(x, time), batch, index)
-            skips.append(x)
+            x, skip = batch.hooks.down(self.follow(resnet(x, time), batch, index), self.layer_path(index))
+            skips.append(skip)
         if hasattr(self, "downsamplers"):
-            x = self.downsamplers[0](x)
-            skips.append(x)
+            x, skip = batch.hooks.down(self.downsamplers[0](x), f"{self.path}.downsamplers.0")
+            skips.append(skip)
         return x, skips
 
 
@@ -79,7 +83,8 @@ class UpBlock(_Block):
     def forward(self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor]) -> Tensor:
         """Consume the last skips; the upsampler grows to the size of the next one."""
         for index, resnet in enumerate(self.resnets):
-            x = self.follow(resnet(torch.cat([x, skips.pop()], dim=1), time), batch, index)
+            x, skip = batch.hooks.up(x, skips.pop(), self.layer_path(index))
+            x = self.follow(resnet(torch.cat([x, skip], dim=1), time), batch, index)
         if hasattr(self, "upsamplers"):
             x = self.upsamplers[0](x, (skips[-1].shape[-2], skips[-1].shape[-1]))
         return x
@@ -145,11 +150,12 @@ class UNet(nn.Module):
 
     def run(self, x: Tensor, time: Tensor, batch: Batch) -> Tensor:
         """Everything between the first convolution and the output head, on x [R*F, C, H, W]."""
-        skips = [x]
+        x, skip = batch.hooks.down(x, "conv_in")
+        skips = [skip]
         for block in self.down_blocks:
             x, more = block(x, time, batch)
             skips += more
-        x = self.mid_block(x, time, batch)
+        x = batch.hooks.middle(self.mid_block(x, time, batch))
         for block in self.up_blocks:
             x = block(x, time, batch, skips)
         return x

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from ..backend import Backend
+from .hooks import AttentionHook
 
 
 class Attention(nn.Module):
@@ -31,7 +32,12 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([backend.linear(inner, width)])
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, extra: Tensor | None = None, groups: int = 1
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        extra: Tensor | None = None,
+        groups: int = 1,
+        hook: AttentionHook | None = None,
     ) -> Tensor:
         """Map x [B, L, C] to [B, L, C].
 
@@ -40,6 +46,8 @@ class Attention(nn.Module):
         tokens beside self-attention): G groups of B / G consecutive rows, whose row f sees extra row f mod K
         of its group; `groups` is G.
         """
+        if hook is not None:
+            return self._hooked(x, context, extra, groups, hook)
         source = x if context is None else context
         q, k, v = self._split(self.to_q(x)), self._split(self.to_k(source)), self._split(self.to_v(source))
         if extra is not None:
@@ -47,6 +55,23 @@ class Attention(nn.Module):
             v = torch.cat([v, _tile(self._split(self.to_v(extra)), v.shape[0], groups)], dim=2)
         out = self.kernel(q, _repeat_to(k, q.shape[0]), _repeat_to(v, q.shape[0]))
         return self.to_out[0](out)
+
+    def _hooked(
+        self, x: Tensor, context: Tensor | None, extra: Tensor | None, groups: int, hook: AttentionHook
+    ) -> Tensor:
+        keys = values = x if context is None else context
+        if hook.inputs is not None:
+            x, keys, values = hook.inputs(x, keys, values)
+        q, k, v = self._split(self.to_q(x)), self._split(self.to_k(keys)), self._split(self.to_v(values))
+        if extra is not None:
+            k = torch.cat([k, _tile(self._split(self.to_k(extra)), k.shape[0], groups)], dim=2)
+            v = torch.cat([v, _tile(self._split(self.to_v(extra)), v.shape[0], groups)], dim=2)
+        if hook.kernel is None:
+            out = self.kernel(q, k, v)
+        else:  # one that answers with its values (perturbed attention) may answer for the extra tokens too
+            out = hook.kernel(*(t.transpose(1, 2).flatten(2) for t in (q, k, v)))[:, : q.shape[2]]
+        out = self.to_out[0](out)
+        return out if hook.output is None else hook.output(out)
 
     def of_zeros(self, x: Tensor) -> Tensor:
         """What attention to all-zero tokens gives, [1, 1, C]: keys and values have no bias, so only the output's."""

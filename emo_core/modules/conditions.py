@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .hooks import Hooks
+
 
 @dataclass(frozen=True)
 class Strengths:
@@ -62,6 +64,7 @@ class Batch:
         record: dict[str, Tensor] | None = None,
         *,
         temporal: bool = True,
+        hooks: Hooks | None = None,
     ) -> None:
         self.features = list(features)
         self.frames = frames
@@ -69,6 +72,7 @@ class Batch:
         """Whether temporal modules run."""
         self.record = record
         """Where a ReferenceNet writes its tokens by block path."""
+        self.hooks = hooks or Hooks()
         self._groups: dict[tuple[str, str], Group | None] = {}
 
     def reference(self, path: str) -> Group | None:

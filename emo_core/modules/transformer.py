@@ -12,6 +12,7 @@ from ..config import AudioConfig, ReferenceConfig, UNetConfig
 from .attention import Attention, FeedForward
 from .conditions import Batch, Group
 from .embeddings import pixel_table
+from .hooks import AttentionHook
 
 
 class BackboneBlock(nn.Module):
@@ -50,53 +51,78 @@ class BackboneBlock(nn.Module):
     def forward(self, x: Tensor, batch: Batch, path: str) -> Tensor:
         """Map x [R*F, L, C] to the same shape."""
         reference = batch.reference(path)
-        x = x + self._self_attention(self.norm1(x), reference, batch)
+        x = x + self._self_attention(self.norm1(x), reference, batch, path)
         if self.reference_config.mode == "separate":
             gains = [f.reference_gain * self.reference_config.gain for f in batch.features]
             x = x + _gain(
                 self._over_frames(self.reference_attn, self.reference_norm(x), reference, batch), gains
             )
         elif self.reference_config.mode == "cross":
-            x = x + self._over_frames(self.attn2, self.norm2(x), reference, batch)
+            hook = _hook(batch, path, reference)
+            x = x + self._over_frames(self.attn2, self.norm2(x), reference, batch, hook=hook)
         if self.audio_config.site == "attn2":
-            x = x + self._audio(self.attn2, self.norm2(x), batch)
+            x = x + self._audio(self.attn2, self.norm2(x), batch, hook=_hook(batch, path, batch.audio()))
         elif hasattr(self, "attn2") and self.reference_config.mode != "cross":
-            x = x + self._over_frames(self.attn2, self.norm2(x), batch.context(), batch, zeros=True)
+            hook = _hook(batch, path, batch.context())
+            x = x + self._over_frames(
+                self.attn2, self.norm2(x), batch.context(), batch, zeros=True, hook=hook
+            )
         if self.audio_config.site == "after_reference":
             x = x + self._audio(self.audio_attn, self.audio_norm(x), batch)
         return x + self.ff(self.norm3(x))
 
-    def _self_attention(self, x: Tensor, reference: Group | None, batch: Batch) -> Tensor:
+    def _self_attention(self, x: Tensor, reference: Group | None, batch: Batch, path: str) -> Tensor:
         if self.reference_config.mode != "concat" or reference is None:
-            return self.attn1(x)
-        if len(reference.rows) == len(batch.features):
-            return self.attn1(x, extra=reference.value, groups=len(reference.rows))
+            return self.attn1(x, hook=batch.hooks.attention("attn1", path))
+        groups, hook = len(reference.rows), batch.hooks.attention("attn1", path, reference.rows)
+        if groups == len(batch.features):
+            return self.attn1(x, extra=reference.value, groups=groups, hook=hook)
         rows = x.unflatten(0, (-1, batch.frames))
         others = [r for r in range(rows.shape[0]) if r not in reference.rows]
         out = torch.empty_like(rows)
-        groups = len(reference.rows)
-        seen = self.attn1(rows[reference.rows].flatten(0, 1), extra=reference.value, groups=groups)
+        seen = self.attn1(rows[reference.rows].flatten(0, 1), extra=reference.value, groups=groups, hook=hook)
         out[reference.rows] = seen.unflatten(0, (-1, batch.frames))
-        out[others] = self.attn1(rows[others].flatten(0, 1)).unflatten(0, (-1, batch.frames))
+        alone = self.attn1(rows[others].flatten(0, 1), hook=batch.hooks.attention("attn1", path, others))
+        out[others] = alone.unflatten(0, (-1, batch.frames))
         return out.flatten(0, 1)
 
     def _over_frames(
-        self, layer: Attention, x: Tensor, tokens: Group | None, batch: Batch, *, zeros: bool = False
+        self,
+        layer: Attention,
+        x: Tensor,
+        tokens: Group | None,
+        batch: Batch,
+        *,
+        zeros: bool = False,
+        hook: AttentionHook | None = None,
     ) -> Tensor:
-        """Attention to tokens that all frames of a row share: the frames are one long query, nothing is copied."""
+        """Attention to tokens that all frames of a row share: the frames are one long query, nothing is copied.
+
+        A hook wants frames on the batch axis, each with tokens of its own.
+        """
 
         def attend(rows: Tensor, value: Tensor) -> Tensor:
-            return layer(rows.flatten(1, 2), value).unflatten(1, rows.shape[1:3])
+            if hook is None:
+                return layer(rows.flatten(1, 2), value).unflatten(1, rows.shape[1:3])
+            value = value.repeat_interleave(batch.frames, 0)
+            return layer(rows.flatten(0, 1), value, hook=hook).unflatten(0, rows.shape[:2])
 
         without_zeros = self.reference_config.without == "zeros" or zeros
         return present_rows(x, tokens, batch, attend, layer if without_zeros else None)
 
-    def _audio(self, layer: Attention, x: Tensor, batch: Batch) -> Tensor:
+    def _audio(
+        self, layer: Attention, x: Tensor, batch: Batch, *, hook: AttentionHook | None = None
+    ) -> Tensor:
         def attend(rows: Tensor, value: Tensor) -> Tensor:
-            return layer(rows.flatten(0, 1), value).unflatten(0, rows.shape[:2])
+            return layer(rows.flatten(0, 1), value, hook=hook).unflatten(0, rows.shape[:2])
 
         gains = [f.audio_gain * self.audio_config.gain for f in batch.features]
         return _gain(present_rows(x, batch.audio(), batch, attend, layer), gains)
+
+
+def _hook(batch: Batch, path: str, tokens: Group | None) -> AttentionHook | None:
+    """What someone wants to change in attn2 for the rows that have tokens there."""
+    return None if tokens is None else batch.hooks.attention("attn2", path, tokens.rows)
 
 
 def _attn2_width(

@@ -22,6 +22,7 @@ from ...emo_core.diffusion.schedule import Schedule
 from ...emo_core.models.backbone import Backbone
 from ...emo_core.models.emo import Encoders
 from ...emo_core.modules.conditions import Features
+from .hooks import HostHooks, stock_places
 from .layers import SUPPORTED_DTYPES, Precision, host_backend
 from .managed import Managed, patcher, to_host
 
@@ -40,6 +41,7 @@ class HostBackbone(Backbone):
     def __init__(self, config: EmoConfig, precision: Precision, **_: object) -> None:
         super().__init__(config, backend=host_backend(precision, "meta"))
         self.dtype = precision.weights
+        self.places = stock_places(config.unet)
 
     def forward(  # type: ignore[override]
         self,
@@ -73,9 +75,9 @@ class HostBackbone(Backbone):
         features = kwargs.get(PAYLOAD)
         if not features:
             raise ValueError("this MODEL got a CONDITIONING without EMO features: connect EMO Condition")
-        if control is not None:
-            raise ValueError("this MODEL got a ControlNet, which EMO models do not take: disconnect it")
-        return super().forward(x, timesteps[:: x.shape[0] // len(features)], features)
+        hooks = HostHooks(self.config, self.places, x, control, transformer_options)
+        frames = x.shape[0] // len(features)
+        return super().forward(x, timesteps[::frames], features, hooks=hooks)
 
 
 class FeaturesCond(comfy.conds.CONDRegular):

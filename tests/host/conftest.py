@@ -1,13 +1,16 @@
-"""The talking-portrait workflow in the real server, on a small model of random weights."""
+"""The talking-portrait workflow in the real server, and the host's nodes in this process, on random weights."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from comfy_cli.workflow_to_api import convert_ui_to_api
 from comfy_server import PACK, ComfyServer
-from support import random_checkpoint
+from stock import Studio
+from support import Pack, random_checkpoint
 
 WORKFLOWS = PACK / "example_workflows"
 Prompt = dict[str, Any]
@@ -33,3 +36,10 @@ def workflow(host: ComfyServer) -> Callable[..., Prompt]:
         return prompt
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def studio(pack: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A small model of ours and the host's nodes, in this process."""
+    with torch.inference_mode():
+        yield Studio(Pack(pack), tmp_path_factory.mktemp("studio") / "random.safetensors")

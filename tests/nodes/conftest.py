@@ -1,22 +1,11 @@
 """The pack in this process, with a model of random weights."""
 
-import importlib
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 import torch
-from support import random_checkpoint
-
-
-class Pack:
-    """Modules of the pack by their path inside it, as the host has imported them."""
-
-    def __init__(self, package: ModuleType) -> None:
-        self._name = package.__name__
-
-    def __getitem__(self, path: str) -> ModuleType:
-        return importlib.import_module(f"{self._name}.{path}")
+from support import Pack, random_checkpoint
 
 
 @pytest.fixture(scope="session")
