@@ -61,6 +61,7 @@ class Animator:
     def __init__(self, checkpoint: Checkpoint, backend: Backend | None = None) -> None:
         backend = backend or Backend(dtype=torch.float32)
         self.config: EmoConfig = checkpoint.config
+        self.title = checkpoint.title
         if self.config.audio.encoder != "mel_conv":
             raise ValueError(
                 f"{checkpoint.family.title} hears through {self.config.audio.encoder}, which `generate` cannot run "

@@ -49,4 +49,5 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model_name: str, weight_dtype: str) -> io.NodeOutput:
         checkpoint = open_model(model_name)
         model, encoders, audio_encoder, vae = load_networks(checkpoint, weight_dtype)
-        return io.NodeOutput(model, EncodersValue(checkpoint.config, encoders, audio_encoder), vae)
+        value = EncodersValue(checkpoint.config, encoders, audio_encoder, checkpoint.title)
+        return io.NodeOutput(model, value, vae)

@@ -35,6 +35,8 @@ class EncodersValue:
     networks: Managed[Encoders]
     audio: Managed[MelConvEncoder]
     """The audio encoder: waveform to states."""
+    family: str = ""
+    """What the model is called in a video's tags."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class ReferenceValue:
     """The picture that was encoded, [H, W, 3] in 0..1."""
     channels: int
     """Channels of the model's latents."""
+    family: str = ""
+    """What the model is called in a video's tags."""
 
 
 @dataclass(frozen=True)

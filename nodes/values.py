@@ -16,12 +16,15 @@ from ..emo_core.face.speed_curve import speed_curve
 from ..emo_core.media.pictures import curve_panel, region_panel, stack, waveform_panel
 from ..emo_core.media.video import Sound
 from ..emo_core.modules.conditions import Features
+from ..emo_core.provenance.statement import Statement, digest
 from .convert import empty_latent, region_from_mask
 from .host import encode
 from .host.model import PAYLOAD, encode_reference
 from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, SpeedValue
 
 TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
+STATEMENT = "emo_statement"
+"""Under this key a LATENT carries what its video will say about itself; stock samplers keep it."""
 PANEL = (768, 96)  # px, of a waveform or curve
 PORTRAIT_SIDE = 384  # px
 
@@ -34,7 +37,7 @@ def reference_of(encoders: EncodersValue, vae: Any, portrait: Tensor) -> Referen
     latents = encode.encode_portrait(vae, portrait, config)
     tokens = encode_reference(networks, latents, seen)
     motion = encode.encode_start_motion(networks, vae, portrait, tokens, seen, config)
-    return ReferenceValue(tokens, motion, context, portrait[0], latents.shape[1])
+    return ReferenceValue(tokens, motion, context, portrait[0], latents.shape[1], encoders.family)
 
 
 def audio_of(encoders: EncodersValue, sound: Sound, heard: Sound, fps: float) -> AudioValue:
@@ -74,7 +77,9 @@ def conditionings(
     nothing = dataclasses.replace(silent, reference=None)
     text = torch.zeros(1, 1, TEXT_WIDTH)
     everything, no_sound, neither = ([[text, {PAYLOAD: item}]] for item in (full, silent, nothing))
-    return everything, no_sound, neither, empty_latent(audio.frames, reference.channels, size)
+    made = Statement(reference.family, digest(reference.portrait), digest(audio.sound.samples))
+    latent = {**empty_latent(audio.frames, reference.channels, size), STATEMENT: made}
+    return everything, no_sound, neither, latent
 
 
 def matching_region(region: FaceRegionValue, size: int) -> Tensor:

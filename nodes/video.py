@@ -6,9 +6,11 @@ from typing import Any
 
 from comfy_api.latest import InputImpl, io, ui
 
+from ..emo_core.provenance.statement import Statement
 from .convert import sound_from_audio
 from .host.folders import temporary_video
 from .host.video import decode_to_file
+from .values import STATEMENT
 
 
 class DecodeToVideo(io.ComfyNode):
@@ -48,6 +50,7 @@ class DecodeToVideo(io.ComfyNode):
     def execute(cls, latent: dict[str, Any], vae: Any, fps: float, audio: Any = None) -> io.NodeOutput:
         path, subfolder = temporary_video("emo")
         sound = None if audio is None else sound_from_audio(audio)
-        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id)
+        tags = latent.get(STATEMENT, Statement()).tags()
+        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags)
         preview = ui.SavedResult(path.name, subfolder, io.FolderType.temp)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([preview]))

@@ -16,6 +16,7 @@ FLOORS = {
     "emo_core/config.py": 0,
     "emo_core/media": 0,
     "emo_core/modules": 1,
+    "emo_core/provenance": 1,
     "emo_core/face": 1,
     "emo_core/diffusion": 1,
     "emo_core/evaluation": 1,

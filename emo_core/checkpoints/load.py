@@ -43,6 +43,11 @@ class Checkpoint:
     files: tuple[Path, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """What the model is called."""
+        return self.release.title if self.release else self.family.title
+
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names begin with `prefix` ("backbone.", "vae." ...), without it."""
         return {key[len(prefix) :]: value for key, value in self.tensors.items() if key.startswith(prefix)}

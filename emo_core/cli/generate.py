@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the video, a clip at a time."""
     from ..animate import BUILT_IN, Animator, Wish
     from ..media.video import VideoWriter, read_sound
+    from ..provenance.statement import Statement, digest
 
     sound = read_sound(args.sound)
     animator = Animator.open(args.model or BUILT_IN)
@@ -47,8 +48,10 @@ def run(args: argparse.Namespace) -> int:
     )
     fps = args.fps or animator.config.preset.fps
     frames = sound.frames(fps)
-    with VideoWriter(args.output, fps, sound.cut(frames, fps)) as writer:
-        for pictures in animator.animate(read_square(args.portrait, size), sound, wish, mask):
+    portrait = read_square(args.portrait, size)
+    made = Statement(animator.title, digest(portrait), digest(sound.samples))
+    with VideoWriter(args.output, fps, sound.cut(frames, fps), made.tags()) as writer:
+        for pictures in animator.animate(portrait, sound, wish, mask):
             writer.write(pictures)
             print(f"\r{writer.frames} of {frames} frames", end="", file=sys.stderr, flush=True)
     print(f"\n{args.output}", file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -69,9 +69,12 @@ class VideoWriter:
     """Writes an mp4 (H.264, AAC) frame by frame; use it with `with`.
 
     The file stands at `path` only when everything is in it: until then, and after an error, there is none.
+    `tags` go into the container.
     """
 
-    def __init__(self, path: Path, fps: float, sound: Sound | None = None) -> None:
+    def __init__(
+        self, path: Path, fps: float, sound: Sound | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
         if fps <= 0:
             raise ValueError(f"fps must be above 0, got {fps}")
         self.path = path
@@ -79,12 +82,14 @@ class VideoWriter:
         self._partial = path.with_name(f".{path.name}.part")
         self._rate = Fraction(fps).limit_denominator(1001)
         self._sound = sound
+        self._tags = tags or {}
         self._container: OutputContainer | None = None
 
     def __enter__(self) -> VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         options = {"movflags": "use_metadata_tags"}
         self._container = container = av.open(self._partial, "w", format="mp4", options=options)
+        container.metadata.update(self._tags)
         self._video = container.add_stream("libx264", rate=self._rate, options=QUALITY)
         self._video.pix_fmt = "yuv420p"
         self._audio = self._add_audio(container, self._sound) if self._sound else None

@@ -6,7 +6,7 @@ renders them; neither knows the other. Arrays are NumPy float32, one row per vid
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np

@@ -1,0 +1,1 @@
+"""How a generated video can be told from a real one: tags, an invisible mark, signed credentials."""
