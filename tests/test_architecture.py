@@ -14,6 +14,7 @@ HOST_INTERNALS = HOST - {"comfy_api"}  # comfy_api is the host's promise to node
 FLOORS = {
     "emo_core/backend.py": 0,
     "emo_core/config.py": 0,
+    "emo_core/optional.py": 0,
     "emo_core/media": 0,
     "emo_core/modules": 1,
     "emo_core/provenance": 1,

@@ -1,0 +1,1 @@
+"""From videos to clips that train EMO: cut, track, judge, crop, measure, pack."""
