@@ -1,4 +1,4 @@
-"""Measure the built-in model and the instrument that measures it."""
+"""Judge videos by the paper's tables; measure the built-in model and the instrument that measures it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+from . import evaluate_videos
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "emo_tiny.md"
 
 
@@ -15,9 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, on what, and where the results go."""
     parser.add_argument(
         "what",
-        choices=("builtin", "sheet", "instrument", "train-instrument"),
-        help="the model's table; only contact sheets; the instrument's own errors; train the instrument",
+        nargs="?",
+        default="videos",
+        choices=("videos", "side-by-side", "builtin", "sheet", "instrument", "train-instrument"),
+        help="the paper's tables of folders of videos (default); a page that plays them side by side; the built-in "
+        "model's table; only contact sheets; the instrument's own errors; train the instrument",
     )
+    evaluate_videos.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a Markdown table")
     parser.add_argument("--model", type=Path, help="a checkpoint file; default: the built-in emo-tiny")
     parser.add_argument(
@@ -32,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("long-videos", "speed-clips", "voice-people"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--data", type=Path, default=Path("runs/eval"), help="held-out clips are kept here")
-    parser.add_argument("--out", type=Path, default=Path("runs/eval/out"), help="videos' measures and sheets")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/eval/out"), help="tables, pages, measures and sheets go here"
+    )
     parser.add_argument("--report", action="store_true", help=f"write the table into {DOCUMENT.name}")
     parser.add_argument(
         "--folder", type=Path, default=Path("runs/emo_tiny"), help="the instrument's training data"
@@ -41,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 1 if a claim does not hold."""
+    if args.what == "videos":
+        return evaluate_videos.run_videos(args)
+    if args.what == "side-by-side":
+        return evaluate_videos.run_side_by_side(args)
     if args.what == "train-instrument":
         return _train_instrument(args)
     return _instrument(args) if args.what == "instrument" else _builtin(args)
