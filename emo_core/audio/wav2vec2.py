@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -135,9 +136,13 @@ class _FeatureExtractor(nn.Module):
             ]
         )
 
+    @property
+    def _first(self) -> _FirstConv:
+        return cast(_FirstConv, self.conv_layers[0])
+
     def forward(self, waveform: Tensor) -> Tensor:
         """Map [S] to features [1, C, T], T = 1 + (S - 400) // 320."""
-        x = waveform.to(self.conv_layers[0].conv.weight.dtype)
+        x = waveform.to(self._first.conv.weight.dtype)
         if x.shape[0] <= self.pieces_of:
             return self._run(x)
         statistics = self._statistics(x)
@@ -145,7 +150,7 @@ class _FeatureExtractor(nn.Module):
         return torch.cat([self._run(piece, statistics) for piece in pieces], dim=2)
 
     def _run(self, piece: Tensor, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        x = self.conv_layers[0](piece[None, None], statistics)
+        x = self._first(piece[None, None], statistics)
         for layer in self.conv_layers[1:]:
             x = layer(x)
         return x
@@ -158,8 +163,8 @@ class _FeatureExtractor(nn.Module):
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance [C] of the first convolution's output over the whole sound."""
-        first = self.conv_layers[0].conv
-        kernel, stride = self.conv_layers[0].conv.weight.shape[2], STRIDES[0]
+        first = self._first.conv
+        kernel, stride = first.weight.shape[2], STRIDES[0]
         outputs, step = 1 + (x.shape[0] - kernel) // stride, self.pieces_of // stride
         total = squares = torch.zeros((), dtype=torch.float64)
         for start in range(0, outputs, step):

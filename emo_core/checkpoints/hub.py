@@ -82,9 +82,10 @@ def download(
 ) -> Iterator[tuple[HubFile, Path]]:
     """Fetch what is missing for `name` and yield each file when it is there and checked.
 
-    Files that are already present, also in other folders, are kept unless `force`. Broken transfers are resumed, also by the next call;
-    HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured. Raises DownloadError if a file cannot be fetched or
-    differs from what the hub says; a wrong file is removed and never gets the name that loaders look for.
+    Files that are already present, also in other folders, are kept unless `force`. Broken transfers are resumed,
+    also by the next call; HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured. Raises DownloadError if a file
+    cannot be fetched or differs from what the hub says; a wrong file is removed and never gets the name that
+    loaders look for.
     """
     present = {status.file: status.found for entry in catalogue(root, more_folders) for status in entry.files}
     for file in files_of(name):

@@ -52,7 +52,7 @@ class KeyMap:
     def _bound(self, keys: Iterable[str]) -> list[tuple[_Rule, str | None]]:
         """Compiled rules with the number that each `{last}` stands for: one place has one last number."""
         last: dict[re.Pattern[str] | None, str | None] = {None: None}
-        for place in {rule.place for rule in self._compiled} - {None}:
+        for place in {rule.place for rule in self._compiled if rule.place is not None}:
             found = [int(match["last"]) for match in map(place.match, keys) if match]
             last[place] = str(max(found, default=-1))
         return [(rule, last[rule.place]) for rule in self._compiled]

@@ -31,4 +31,4 @@ def silence_and_speech(waveform: np.ndarray, frames: int, fps: float) -> tuple[n
     reach = round(REACH * RATE)
     spread = np.lib.stride_tricks.sliding_window_view(np.pad(loud, reach, mode="edge"), 2 * reach + 1)
     at = np.clip(((np.arange(frames) + 0.5) / fps * RATE).astype(int), 0, len(loud) - 1)
-    return ~spread.any(1)[at], (smooth(loud.astype(float), reach / 2) > 0.8)[at]
+    return ~np.any(spread, axis=1)[at], (smooth(loud.astype(float), reach / 2) > 0.8)[at]

@@ -46,7 +46,7 @@ def real_voice(studio: Studio, people: int) -> Row | Missing:
     if not VOICES.is_dir():
         return Missing(claim, f"no recordings in {VOICES}: install Debian's pocketsphinx-testdata")
     try:
-        import pocketsphinx  # noqa: F401
+        import pocketsphinx  # noqa: F401  # pyright: ignore[reportMissingImports]  (optional)
     except ImportError:
         return Missing(claim, "no aligner: pip install pocketsphinx")
     values, wide, puppets, person = [], [], {kind: [] for kind in PUPPETS}, 0
@@ -82,7 +82,7 @@ def read_wave(path: Path) -> tuple[np.ndarray, int]:
 
 def align(text: str, waveform: np.ndarray) -> tuple[Phoneme, ...]:
     """When each sound of a known text is spoken, from the words' places and then the phones within them."""
-    from pocketsphinx import Decoder
+    from pocketsphinx import Decoder  # pyright: ignore[reportMissingImports]  (optional)
 
     raw = (waveform * 32767).astype("<i2").tobytes()
     decoder = Decoder(lm=None, loglevel="FATAL")

@@ -77,7 +77,7 @@ def blur(mask: np.ndarray, kernel: int) -> np.ndarray:
     rows = np.pad(small.astype(np.int64), ((0, 0), (reach, reach)), mode="reflect")
     rows = sum(weight * rows[:, i : i + SIZE] for i, weight in enumerate(weights))
     columns = np.pad(rows, ((reach, reach), (0, 0)), mode="reflect")
-    total = sum(weight * columns[i : i + SIZE] for i, weight in enumerate(weights))
+    total = sum((weight * columns[i : i + SIZE] for i, weight in enumerate(weights)), np.int64(0))
     blurred = (total + (1 << 15)) >> 16
     low, high = int(blurred.min()), int(blurred.max())
     scale = 255.0 / (high - low) if high > low else 0.0

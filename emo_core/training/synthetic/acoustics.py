@@ -18,7 +18,7 @@ def record(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     sound = waveform.astype(np.float64)
     if rng.random() < 0.4:  # a first-order shelf, up to about 6 dB at either end
         tilt = rng.uniform(-0.35, 0.35)
-        sound = lfilter((1, tilt), (1 + tilt,), sound)
+        sound = np.asarray(lfilter((1, tilt), (1 + tilt,), sound))
     if rng.random() < 0.25:
         sound = _in_room(sound, rng)
     level = 0.1 * 10 ** (rng.uniform(-9, 4) / 20)  # RMS of the sounding part, full scale is 1
@@ -44,5 +44,5 @@ def _in_room(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _noise(count: int, rng: np.random.Generator) -> np.ndarray:
     """White to brownish noise [count] of RMS 1."""
-    noise = lfilter((1,), (1, -rng.uniform(0, 0.95)), rng.standard_normal(count))
+    noise = np.asarray(lfilter((1,), (1, -rng.uniform(0, 0.95)), rng.standard_normal(count)))
     return noise / np.sqrt(np.mean(noise**2))

@@ -52,9 +52,10 @@ def perform(
         singing = bool(rng.random() < SINGING_SHARE)
     synthesiser = synthesiser or Synthesiser()
     length = count / fps
-    make = sing_clip if singing else speak_clip
-    made = make(synthesiser, rng, length, split)
-    utterance = made.utterance if singing else made
+    if singing:
+        utterance = sing_clip(synthesiser, rng, length, split).utterance
+    else:
+        utterance = speak_clip(synthesiser, rng, length, split)
     prosody = measure(utterance.waveform)
     at = (np.arange(count) + 0.5) / fps
     track = dict.fromkeys(TRACKS, np.zeros(count))

@@ -198,4 +198,6 @@ def _resample(sound: np.ndarray, rate: int) -> np.ndarray:
 
 @cache
 def _low_pass(factor: int) -> np.ndarray:
-    return firwin(40 * factor + 1, 0.94 / factor, window=("kaiser", 6.0)).astype(np.float32)
+    kaiser = ("kaiser", 6.0)  # documented, but scipy's annotation knows names only
+    taps = firwin(40 * factor + 1, 0.94 / factor, window=kaiser)  # pyright: ignore[reportArgumentType]
+    return np.asarray(taps, np.float32)

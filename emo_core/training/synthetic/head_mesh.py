@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
     from anny import Anny
+    from torch import Tensor
 
 ACTIONS = (
     "jawOpen", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
@@ -107,7 +108,8 @@ def load_head_mesh() -> HeadMesh:
         rig="makehuman-head", topology="head", facial_actions="all", phenotypes="all", local_changes="all"
     )
     shapes = model.blendshapes.numpy().astype(np.float32)
-    labels, first = list(model.facial_action_labels), model.phenotype_blendshape_projection.shape[1]
+    projection = cast("Tensor", model.phenotype_blendshape_projection)  # this rig has one
+    labels, first = list(model.facial_action_labels), projection.shape[1]
     actions = shapes[[first + labels.index(name) for name in ACTIONS]]
     triangles = model.faces.numpy().astype(np.int32)
     region = _regions(model)
@@ -143,7 +145,9 @@ def _regions(model: Anny) -> dict[str, np.ndarray]:
     folder = get_anny_root_dir() / "data" / "segmentation"
     picture = np.asarray(Image.open(folder / "body_parts_segmentation.png").convert("RGB"))
     colors = yaml.safe_load((folder / "body_parts_segmentation.yaml").read_text())["colors"]
-    centers = model.texture_coordinates.numpy()[model.face_texture_coordinate_indices.numpy()].mean(axis=1)
+    places = cast("Tensor", model.texture_coordinates).numpy()
+    corners = cast("Tensor", model.face_texture_coordinate_indices).numpy()
+    centers = places[corners].mean(axis=1)
     height, width = picture.shape[:2]
     column = np.clip((centers[:, 0] * width).round().astype(int), 0, width - 1)
     row = np.clip(((1 - centers[:, 1]) * height).round().astype(int), 0, height - 1)
@@ -200,7 +204,7 @@ def find_marks(mesh: HeadMesh, eye: np.ndarray) -> Marks:
 
 
 def _nearest(points: np.ndarray, among: np.ndarray, place: tuple[float, float, float]) -> int:
-    return int(among[np.argmin(((points[among] - np.float32(place)) ** 2).sum(axis=1))])
+    return int(among[np.argmin(((points[among] - np.array(place, np.float32)) ** 2).sum(axis=1))])
 
 
 def fit_sphere(points: np.ndarray) -> tuple[np.ndarray, float]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .hair import build_hair, feel_skull
+from .hair import HairStyle, build_hair, feel_skull
 from .head_mesh import HeadMesh, Marks, fit_sphere
-from .look import Look
+from .look import Glasses, Look
 from .props import Part, eyeball, glasses, shoulders, teeth
 from .rasterizer import EYE, PLAIN, SKIN, UNLIT, vertex_normals
 from .skin import beard_mask
@@ -124,9 +124,9 @@ def rigid_blocks(mesh: HeadMesh, marks: Marks, shape: HeadShape, look: Look) -> 
     blocks = [_rigid(eyeball(eye, shape.eye_radius * 0.985), EYE) for eye in shape.eyes]
     blocks.append(_rigid(teeth(lips, 0.036), UNLIT))
     if look.hair is not None:
-        blocks.append(_rigid(_hair(mesh, marks, shape, look), PLAIN))
+        blocks.append(_rigid(_hair(mesh, marks, shape, look.hair, look), PLAIN))
     if look.glasses is not None:
-        blocks.append(_rigid(_glasses(marks, shape, look), PLAIN))
+        blocks.append(_rigid(_glasses(marks, shape, look.glasses), PLAIN))
     return [*blocks, _rigid(_shoulders(marks, shape, look), PLAIN, turn=0.0)]
 
 
@@ -135,19 +135,19 @@ def _rigid(part: Part, kind: int, turn: float = 1.0) -> Block:
     return Block(part.points, part.triangles, part.attributes, kind, part.gloss, follow)
 
 
-def _hair(mesh: HeadMesh, marks: Marks, shape: HeadShape, look: Look) -> Part:
+def _hair(mesh: HeadMesh, marks: Marks, shape: HeadShape, cut: HairStyle, look: Look) -> Part:
     face = shape.points[marks.face]
     center = np.array([0, (face[:, 1].min() + face[:, 1].max()) / 2 + 0.01, shape.eyes[0, 2] + 0.02])
     skull = feel_skull(shape.points, mesh.skin, center.astype(np.float32))
     crown, (chin, brow) = face[:, 2].max(), shape.points[marks.points[5:7], 2]
     lowest = float((brow - chin) / (crown - chin)) + FRINGE_ABOVE_BROWS
-    style = replace(look.hair, ends=(max(look.hair.ends[0], lowest), *look.hair.ends[1:]))
+    style = replace(cut, ends=(max(cut.ends[0], lowest), *cut.ends[1:]))
     rng = np.random.default_rng(look.seed + 2)
     return build_hair(style, skull, float(chin), float(crown), look.hair_color, rng)
 
 
-def _glasses(marks: Marks, shape: HeadShape, look: Look) -> Part:
-    face, frame = shape.points[marks.face], look.glasses
+def _glasses(marks: Marks, shape: HeadShape, frame: Glasses) -> Part:
+    face = shape.points[marks.face]
     ear = face[np.argmax(face[:, 0])]
     ears = np.array([[-ear[0] + 0.012, ear[1] - 0.005, 0], [ear[0] - 0.012, ear[1] - 0.005, 0]])
     front = float(shape.eyes[0, 1] - shape.eye_radius - 0.011)

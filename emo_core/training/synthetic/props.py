@@ -59,7 +59,7 @@ def ball(center: np.ndarray, radii: float | np.ndarray, color: np.ndarray, gloss
 
 def eyeball(center: np.ndarray, radius: float) -> Part:
     """A sphere whose attributes are directions; its poles lie to the sides, out of sight."""
-    points = _unit_sphere(17, 24)[:, [2, 1, 0]] * np.float32((1, 1, -1))
+    points = _unit_sphere(17, 24)[:, [2, 1, 0]] * np.array((1, 1, -1), np.float32)
     return Part(
         (center + radius * points).astype(np.float32), grid_triangles(17, 24, True), points, gloss=0.55
     )
@@ -120,7 +120,7 @@ def teeth(lip: np.ndarray, width: float) -> Part:
     arc = np.stack([across * width / 2, 0.007 + 0.016 * across**2, 0 * across], axis=-1)
     drop = 0.0010 * (1 - 0.5 * across**2)[:, None] * np.array([[0, 0, 1.0]])
     rows = np.stack([arc + np.array([0, 0, 0.010]), arc - drop]) + lip
-    return colored(rows.reshape(-1, 3), grid_triangles(2, 15, False), np.float32((0.86, 0.84, 0.80)))
+    return colored(rows.reshape(-1, 3), grid_triangles(2, 15, False), np.array((0.86, 0.84, 0.80), np.float32))
 
 
 def shoulders(neck: np.ndarray, radius: np.ndarray, width: float, collar: float, colors: np.ndarray) -> Part:

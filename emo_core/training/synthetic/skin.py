@@ -30,7 +30,7 @@ class Canvas:
         """Distance of the surface from the axis, m, [HEIGHT, WIDTH]; felt on every eighth texel."""
         azimuth, heights = self.azimuth[0, ::8], self.z[::8, 0]
         rays = np.stack([np.sin(azimuth), -np.cos(azimuth), 0 * azimuth], axis=-1).astype(np.float32)
-        felt = np.stack([cast(np.float32((0, self.axis, z)), rays, neutral, skin) for z in heights])
+        felt = np.stack([cast(np.array((0, self.axis, z), np.float32), rays, neutral, skin) for z in heights])
         wide = np.stack([np.interp(self.azimuth[0], azimuth, row) for row in felt])
         return np.stack([np.interp(-self.z[:, 0], -heights, column) for column in wide.T], axis=1)
 
@@ -45,7 +45,7 @@ class Canvas:
         return np.stack([column, row], axis=-1).astype(np.float32)
 
 
-def _ramp(low: float, high: float, value: np.ndarray) -> np.ndarray:
+def _ramp(low: float | np.ndarray, high: float | np.ndarray, value: np.ndarray) -> np.ndarray:
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
