@@ -4,11 +4,12 @@ from comfy_api.latest import ComfyExtension, io
 from typing_extensions import override
 
 from .conditioning import Condition, EncodeAudio, EncodeFaceRegion, EncodeReference, EncodeSpeed
+from .face import CropFace, PasteBack
 from .host.folders import offer_samples, register_model_folder
 from .inspect import Inspect
 from .loaders import LoadModel
 from .sampling import Sample, SampleClips
-from .video import DecodeToVideo
+from .video import DecodeFrames, DecodeToVideo
 
 __all__ = ["NODES", "EMOExtension"]
 
@@ -22,6 +23,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     Sample,
     SampleClips,
     DecodeToVideo,
+    DecodeFrames,
+    CropFace,
+    PasteBack,
     Inspect,
 )
 

@@ -25,6 +25,7 @@ EmoReference = io.Custom("EMO_REFERENCE")
 EmoAudio = io.Custom("EMO_AUDIO")
 EmoFaceRegion = io.Custom("EMO_FACE_REGION")
 EmoSpeed = io.Custom("EMO_SPEED")
+EmoCrop = io.Custom("EMO_CROP")
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,13 @@ class SpeedValue:
     """[F, D], or [1, D] for the same speed throughout."""
     degrees: Tensor
     """[F] or [1], degrees per frame."""
+
+
+@dataclass(frozen=True)
+class CropValue:
+    """EMO_CROP: where a crop was cut out."""
+
+    squares: Tensor
+    """[1 or F, 3]: left, top, side in px, of the whole video or of each frame."""
+    picture: Tensor
+    """What was cropped, [1 or F, H, W, 3] in 0..1."""

@@ -9,7 +9,7 @@ from comfy_api.latest import InputImpl, io, ui
 from ..emo_core.provenance.statement import Statement
 from .convert import sound_from_audio
 from .host.folders import temporary_video
-from .host.video import decode_to_file
+from .host.video import decode_frames, decode_to_file
 from .values import STATEMENT
 
 
@@ -54,3 +54,37 @@ class DecodeToVideo(io.ComfyNode):
         decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags)
         preview = ui.SavedResult(path.name, subfolder, io.FolderType.temp)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([preview]))
+
+
+class DecodeFrames(io.ComfyNode):
+    """IMAGE for other nodes, a few frames at a time and on disk if it is large."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_DecodeFrames",
+            display_name="EMO Decode Frames",
+            category="EMO",
+            description="Decodes latents into pictures for upscalers, face restorers or EMO Paste Back: all, or a "
+            "part of a long video.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="The latents of EMO Sampler."),
+                io.Vae.Input("vae", tooltip="The VAE the latents belong to."),
+                io.Int.Input(
+                    "start", default=0, min=0, max=10_000_000, tooltip="The first frame, counted from 0."
+                ),
+                io.Int.Input(
+                    "count",
+                    default=0,
+                    min=0,
+                    max=10_000_000,
+                    tooltip="How many frames; 0 is to the end. Nodes that hold all frames in memory want fewer.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The frames, RGB in 0..1.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, latent: dict[str, Any], vae: Any, start: int, count: int) -> io.NodeOutput:
+        return io.NodeOutput(decode_frames(latent["samples"], vae, start, count, cls.hidden.unique_id))

@@ -23,7 +23,7 @@ def waveform_panel(
     width, height = size
     middle = height // 2
     draw.line((0, middle, width, middle), fill=INK)
-    peaks = [part.max(initial=0) for part in np.array_split(np.abs(samples), width)]
+    peaks = [np.abs(part).max(initial=0) for part in np.array_split(samples, width)]
     scale = (middle - 8) / max(*peaks, 1e-3)
     for column, peak in enumerate(peaks):
         reach = round(peak * scale)

@@ -44,24 +44,33 @@ class Sound:
 
     def mono(self, rate: int) -> Tensor:
         """All channels as one at `rate` Hz, [round(seconds * rate)]."""
-        samples = self.samples.float().mean(0, keepdim=True)
         if rate == self.rate:
-            return samples[0]
+            return self.samples.float().mean(0)
+        made = torch.zeros(round(self.samples.shape[1] * rate / self.rate))
+        place = 0
         resampler = av.AudioResampler("fltp", "mono", rate)
-        frames = chain(audio_frames(samples, self.rate), (None,))  # None: give out what is left inside
-        parts = [piece.to_ndarray()[0] for frame in frames for piece in resampler.resample(frame)]
-        wanted = round(samples.shape[1] * rate / self.rate)
-        made = torch.from_numpy(np.concatenate(parts))[:wanted]
-        return torch.nn.functional.pad(made, (0, wanted - len(made)))
+        pieces = ((part.float().mean(0, keepdim=True), start) for part, start in self._pieces())
+        frames = (frame for part, start in pieces for frame in audio_frames(part, self.rate, start))
+        for frame in chain(frames, (None,)):  # None: give out what is left inside
+            for piece in resampler.resample(frame):
+                part = torch.from_numpy(piece.to_ndarray()[0])[: len(made) - place]
+                made[place : place + len(part)] = part
+                place += len(part)
+        return made
+
+    def _pieces(self) -> Iterator[tuple[Tensor, int]]:
+        """Parts of the samples and where they begin: long sounds are never copied whole."""
+        for start in range(0, self.samples.shape[1], AUDIO_CHUNK):
+            yield self.samples[:, start : start + AUDIO_CHUNK], start
 
 
-def audio_frames(samples: Tensor, rate: int) -> Iterator[av.AudioFrame]:
-    """Samples [C, S], one or two channels, in pieces as the encoders take them."""
+def audio_frames(samples: Tensor, rate: int, first: int = 0) -> Iterator[av.AudioFrame]:
+    """Samples [C, S], one or two channels, in pieces as the encoders take them; `first` is the first one's place."""
     layout = "mono" if samples.shape[0] == 1 else "stereo"
     for start in range(0, samples.shape[1], AUDIO_CHUNK):
         part = samples[:2, start : start + AUDIO_CHUNK].float().contiguous().cpu().numpy()
         frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
-        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        frame.sample_rate, frame.pts, frame.time_base = rate, first + start, Fraction(1, rate)
         yield frame
 
 
@@ -92,7 +101,7 @@ class VideoWriter:
         container.metadata.update(self._tags)
         self._video = container.add_stream("libx264", rate=self._rate, options=QUALITY)
         self._video.pix_fmt = "yuv420p"
-        self._audio = self._add_audio(container, self._sound) if self._sound else None
+        self._track = _SoundTrack(container, self._sound) if self._sound else None
         return self
 
     def __exit__(
@@ -104,7 +113,7 @@ class VideoWriter:
         try:
             if kind is None and self.frames:
                 container.mux(self._video.encode(None))
-                self._write_sound(container)
+                self._sound_until_now(last=True)
         finally:
             container.close()
             if kind is None and self.frames:
@@ -125,21 +134,34 @@ class VideoWriter:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             self._container.mux(self._video.encode(frame))
             self.frames += 1
+        self._sound_until_now()
 
-    @staticmethod
-    def _add_audio(container: OutputContainer, sound: Sound) -> av.AudioStream:
+    def _sound_until_now(self, *, last: bool = False) -> None:
+        """Write the sound of the pictures so far, so that a player finds both in the same place of the file."""
+        if self._track is not None:
+            self._track.write(self.frames / self._rate, last=last)
+
+
+class _SoundTrack:
+    """The audio stream of a file, written as far as there are pictures."""
+
+    def __init__(self, container: OutputContainer, sound: Sound) -> None:
         rate = min(AAC_RATES, key=lambda allowed: (abs(allowed - sound.rate), -allowed))
-        return container.add_stream("aac", rate=rate, layout=_layout(sound))
+        self._container, self._sound = container, sound
+        self._stream = container.add_stream("aac", rate=rate, layout=_layout(sound))
+        self._resampler = av.AudioResampler("fltp", _layout(sound), rate)
+        self._written = 0
 
-    def _write_sound(self, container: OutputContainer) -> None:
-        if self._audio is None or self._sound is None:
-            return
-        sound = self._sound.cut(self.frames, float(self._rate))
-        resampler = av.AudioResampler("fltp", _layout(sound), self._audio.rate)
-        for frame in chain(audio_frames(sound.samples, sound.rate), (None,)):
-            for piece in resampler.resample(frame):
-                container.mux(self._audio.encode(piece))
-        container.mux(self._audio.encode(None))
+    def write(self, seconds: Fraction, *, last: bool) -> None:
+        """Append samples up to a time; the last call gives out what encoder and resampler hold back."""
+        end = math.ceil(seconds * self._sound.rate)
+        pieces = audio_frames(self._sound.samples[:, self._written : end], self._sound.rate, self._written)
+        self._written = end
+        for frame in chain(pieces, (None,) if last else ()):
+            for piece in self._resampler.resample(frame):
+                self._container.mux(self._stream.encode(piece))
+        if last:
+            self._container.mux(self._stream.encode(None))
 
 
 def _layout(sound: Sound) -> str:

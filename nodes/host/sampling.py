@@ -162,9 +162,7 @@ def sample_clips(
 
 
 @contextmanager
-def clip_conds(
-    guider: comfy.samplers.CFGGuider, start: int, stop: int, finished: Clips
-) -> Iterator[None]:
+def clip_conds(guider: comfy.samplers.CFGGuider, start: int, stop: int, finished: Clips) -> Iterator[None]:
     """The guider with the conditions of frames `start` to `stop`; restored, since guiders are cached."""
     original = guider.original_conds
     try:

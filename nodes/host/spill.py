@@ -1,22 +1,28 @@
-"""Where finished clips are kept: in ComfyUI's output folder, under a name that only the same run has."""
+"""What is too long for memory: finished clips in the output folder, long tensors in the temp folder."""
 
 from __future__ import annotations
 
 import logging
+import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import comfy.samplers
 import folder_paths
+import torch
 from torch import Tensor
 
 from ...emo_core.media.clip_store import ClipStore, clean
+from ...emo_core.media.disk import RowWriter, map_rows
 from .fingerprint import Unnameable, fingerprint
 
 FOLDER = "emo_clips"
 KEEP_DAYS = 7
 KEEP_BYTES = 20 << 30
+MEMORY_BYTES = 256 << 20
+"""Tensors up to this size stay in memory."""
 PASSING = ("model_patcher", "model_options", "conds", "inner_model", "loaded_models")
 """What a guider holds beside its settings: the MODEL, which is named by itself, and what a run leaves behind."""
 
@@ -48,3 +54,23 @@ def open_clips(
     store = ClipStore(folder, key, row)
     clean(folder, key, KEEP_DAYS, KEEP_BYTES)
     return store
+
+
+def gathered(pieces: Iterator[Tensor], rows: int, memory: int = MEMORY_BYTES) -> Tensor:
+    """Pieces [n, ...] of `rows` rows together as one float32 tensor; above `memory` bytes it is a mapped file.
+
+    The file has no name any more where the system allows that (all but Windows): it goes when the tensor goes.
+    """
+    first = next(pieces)
+    row = first.shape[1:]
+    if rows * row.numel() * 4 <= memory:
+        return torch.cat([first.float(), *(piece.float() for piece in pieces)])
+    path = Path(folder_paths.get_temp_directory()) / f"emo_{uuid.uuid4().hex}.rows"
+    with RowWriter(path, row) as writer:
+        writer.append(first)
+        for piece in pieces:
+            writer.append(piece)
+    tensor = map_rows(path, row)
+    if os.name != "nt":
+        path.unlink()
+    return tensor

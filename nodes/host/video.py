@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import comfy.sd
@@ -11,6 +11,7 @@ from torch import Tensor
 from ...emo_core.media.disk import read_rows
 from ...emo_core.media.video import Sound, VideoWriter
 from .progress import FrameProgress
+from .spill import gathered
 
 CHUNK_BYTES = 16 << 20  # of decoded pictures held at once; the decoder needs many times as much inside
 
@@ -25,11 +26,26 @@ def decode_to_file(
     tags: Mapping[str, str] | None = None,
 ) -> None:
     """Decode latents [F, 4, h, w] to an mp4 at `path` in memory that does not grow with F."""
+    with VideoWriter(path, fps, sound, tags) as writer:
+        for pictures in decoded(latents, vae, node_id):
+            writer.write(pictures)
+
+
+def decode_frames(latents: Tensor, vae: comfy.sd.VAE, start: int, count: int, node_id: str | None) -> Tensor:
+    """IMAGE of `count` latents [F, 4, h, w] from frame `start` on, 0 to the end; a large one is on disk."""
+    total = latents.shape[0]
+    if start >= total:
+        raise ValueError(f"start is frame {start} and the video has {total}, counted from 0")
+    chosen = latents[start : start + count if count else total]
+    return gathered(decoded(chosen, vae, node_id), chosen.shape[0])
+
+
+def decoded(latents: Tensor, vae: comfy.sd.VAE, node_id: str | None) -> Iterator[Tensor]:
+    """Pictures [f, 8h, 8w, 3] in 0..1 of latents [F, 4, h, w], a few at a time."""
     height, width = (8 * size for size in latents.shape[-2:])
     chunk = max(1, CHUNK_BYTES // (height * width * 3 * 4))
     progress = FrameProgress(latents.shape[0], node_id)
-    with VideoWriter(path, fps, sound, tags) as writer:
-        for start in range(0, latents.shape[0], chunk):
-            pictures = vae.decode(read_rows(latents, start, start + chunk))
-            writer.write(pictures[..., :3])
-            progress.add(pictures.shape[0])
+    for start in range(0, latents.shape[0], chunk):
+        pictures: Tensor = vae.decode(read_rows(latents, start, start + chunk))  # pyright: ignore[reportAssignmentType]
+        yield pictures[..., :3]
+        progress.add(pictures.shape[0])

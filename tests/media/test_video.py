@@ -44,6 +44,22 @@ def test_a_click_stays_where_it_was(tmp_path: Path) -> None:
     assert abs(int(heard.abs().argmax()) - 16000) <= 16  # 1 ms
 
 
+def test_sound_and_pictures_lie_side_by_side_in_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp4", 500, 25.0, noise(20.0, 16000))
+    with av.open(tmp_path / "a.mp4") as container:
+        heard = seen = apart = 0.0
+        for packet in container.demux():
+            if packet.pts is None or not packet.size:
+                continue
+            if packet.stream.type == "audio":
+                heard = float(packet.pts * packet.time_base)
+            else:
+                seen = max(seen, float(packet.pts * packet.time_base))
+            apart = max(apart, abs(seen - heard))
+    assert heard == pytest.approx(20, abs=0.1)
+    assert apart < 4  # s; the encoder looks 60 frames ahead
+
+
 def test_a_sound_longer_than_the_pictures_is_cut(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", 25, 25.0, noise(5.0, 16000))
     assert read_sound(tmp_path / "a.mp4").seconds == pytest.approx(1.0, abs=0.08)
