@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...emo_core.checkpoints.load import fill
-from ...emo_core.config import EmoConfig, VaeConfig
+from ...emo_core.config import EmoConfig, ScheduleConfig, VaeConfig
 from ...emo_core.diffusion.schedule import Schedule
 from ...emo_core.models.backbone import Backbone
 from ...emo_core.models.emo import Encoders
@@ -25,6 +25,7 @@ from ...emo_core.modules.conditions import Features
 from .hooks import HostHooks, stock_places
 from .layers import SUPPORTED_DTYPES, Precision, host_backend
 from .managed import Managed, patcher, to_host
+from .windows import features_at, use_frame_windows, window_frames
 
 PAYLOAD = "emo"
 """Under this key every CONDITIONING entry of ours carries its `Features`."""
@@ -40,6 +41,7 @@ class HostBackbone(Backbone):
 
     def __init__(self, config: EmoConfig, precision: Precision, **_: object) -> None:
         super().__init__(config, backend=host_backend(precision, "meta"))
+        self.emo = config
         self.dtype = precision.weights
         self.places = stock_places(config.unet)
 
@@ -75,9 +77,22 @@ class HostBackbone(Backbone):
         features = kwargs.get(PAYLOAD)
         if not features:
             raise ValueError("this MODEL got a CONDITIONING without EMO features: connect EMO Condition")
-        hooks = HostHooks(self.config, self.places, x, control, transformer_options)
         frames = x.shape[0] // len(features)
+        self._check_length(frames, features)
+        in_window = window_frames(transformer_options, frames)
+        if in_window is not None:
+            features = [features_at(row, in_window) for row in features]
+        hooks = HostHooks(self.config, self.places, x, control, transformer_options)
         return super().forward(x, timesteps[::frames], features, hooks=hooks)
+
+    def _check_length(self, frames: int, features: list[Features]) -> None:
+        temporal = self.emo.temporal
+        motion = temporal.motion_frames if any(row.motion is not None for row in features) else 0
+        if frames + motion > temporal.positions:
+            raise ValueError(
+                f"{frames} frames at once and {motion} motion frames are more than the {temporal.positions} this "
+                f"model can count: use EMO Sampler, or Context Windows of at most {temporal.positions - motion}"
+            )
 
 
 class FeaturesCond(comfy.conds.CONDRegular):
@@ -130,6 +145,7 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
         width = config.unet.channels[0]
         super().__init__({"config": config, "precision": precision, "model_channels": width})
         self.manual_cast_dtype = precision.cast
+        self.sampling_settings = sampling_settings(config.schedule)
         self.latent_format.scale_factor = config.vae.scaling
         self.latent_format.latent_channels = config.unet.latent_channels
         if config.vae != VaeConfig():  # other latents than Stable Diffusion's: other colours, no TAESD
@@ -139,6 +155,17 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
         self.memory_usage_factor = 1.5 * width / 320
 
     latent_format = comfy.latent_formats.SD15
+
+
+def sampling_settings(schedule: ScheduleConfig) -> dict[str, Any]:
+    """The schedule in the host's words, for nodes that make a new one (ModelSamplingDiscrete, LCM)."""
+    return {
+        # what diffusers calls scaled_linear the host calls linear, and what it calls linear sqrt_linear
+        "beta_schedule": "linear" if schedule.betas == "scaled_linear" else "sqrt_linear",
+        "linear_start": schedule.beta_start,
+        "linear_end": schedule.beta_end,
+        "zsnr": schedule.zero_snr,
+    }
 
 
 def build_model(
@@ -157,6 +184,7 @@ def build_model(
     model.device = mm.unet_offload_device()
     handle = patcher(model)
     handle.set_attachments(ENCODERS, encoders)
+    use_frame_windows(handle)
     return handle
 
 

@@ -21,6 +21,7 @@ from .managed import to_host
 from .model import PAYLOAD, EmoBaseModel, encode_motion
 from .progress import ClipProgress
 from .spill import open_clips
+from .windows import with_hints
 
 Conditioning = list[list[Any]]
 SAMPLERS: list[str] = comfy.samplers.KSampler.SAMPLERS
@@ -190,7 +191,7 @@ def clip_cond(
     if finished.frames and features.motion is not None:
         tail = finished.tail(emo_model(patcher).emo_config.temporal.motion_frames)
         clip = dataclasses.replace(clip, motion=encode_motion(patcher, [tail], features))
-    return {**cond, PAYLOAD: clip}
+    return {**with_hints(cond, range(start, stop)), PAYLOAD: clip}
 
 
 def part_of_latent(latent: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
