@@ -28,19 +28,21 @@ class Place:
     block: tuple[str, int]
     level: int
     """0 is the finest."""
-    transformer: int
+    transformers: int
     """How many spatial transformers come before it."""
+    attends: bool
+    """Whether it has one itself."""
 
 
 def stock_places(config: UNetConfig) -> dict[str, Place]:
     """The host's names of all layers of a UNet, by our paths."""
-    places = {"conv_in": Place(("input", 0), 0, 0)}
+    places = {"conv_in": Place(("input", 0), 0, 0, False)}
     transformers = 0
     last = len(config.channels) - 1
 
     def add(path: str, block: tuple[str, int], level: int, attends: bool) -> None:
         nonlocal transformers
-        places[path] = Place(block, level, transformers)
+        places[path] = Place(block, level, transformers, attends)
         transformers += attends
 
     for level in range(last + 1):
@@ -82,6 +84,7 @@ class HostHooks(Hooks):
         """Residuals of T2I-Adapters; patches of input blocks before and behind the skip."""
         x = self._add_control(x, "input")
         options = self._at(path)
+        options["transformer_index"] += self._places[path].attends  # they run behind it
         for patch in self._patches.get("input_block_patch", ()):
             x = patch(x, options)
         skip = x
@@ -122,7 +125,7 @@ class HostHooks(Hooks):
     def _at(self, path: str) -> dict[str, Any]:
         """The options as a patch at this block sees them; one dict for the whole pass, as the host does."""
         self._options["block"] = self._places[path].block
-        self._options["transformer_index"] = self._places[path].transformer
+        self._options["transformer_index"] = self._places[path].transformers
         return self._options
 
     def _attention_options(self, path: str, rows: Sequence[int] | None) -> dict[str, Any]:
