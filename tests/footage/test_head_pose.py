@@ -10,10 +10,10 @@ from emo_core.training.synthetic.head_motion import walk
 
 FACE = np.array(
     # eyes, mouth corners, nose tip, forehead, chin, lips: x right, y down, z away, cm
-    [[-4.5, -3, 0], [4.5, -3, 0], [-2.5, 3, -1], [2.5, 3, -1], [0, 0, -3], [0, -6, 0], [0, 6, 0]]
-    + [[0, 2.8, -1.5], [0, 3.2, -1.5]],
+    [[-4.5, -3, 0], [4.5, -3, 0], [-2.5, 3, -1], [2.5, 3, -1], [0, 0, -3], [0, -6, 0], [0, 6, 0],
+     [0, 2.8, -1.5], [0, 3.2, -1.5]],
     np.float64,
-)
+)  # fmt: skip
 LAYOUT = Layout(rigid=(0, 1, 2, 3, 4, 5), pairs=((0, 1), (2, 3)), top=5, bottom=6, eyes=(0, 1), lips=(7, 8))
 
 
