@@ -17,9 +17,7 @@ from emo_core.media.video import audio_frames
 from emo_core.training.footage.settings import Settings
 
 RATE = 16000
-QUICK = Settings(
-    fps=15.0, size=64, shortest=1.0, longest=2.0, smallest_crop=96, correlation=0.0, stillness=0.1
-)
+QUICK = Settings(fps=15.0, size=64, shortest=1.0, longest=2.0, smallest_crop=96, correlation=0.0)
 """Small clips, and mouths need not move with the sound: a photograph's cannot."""
 
 

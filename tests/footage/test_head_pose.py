@@ -8,12 +8,10 @@ from emo_core.face.head_pose import angles, places, rotation_speed, rotations
 from emo_core.training.synthetic.head_motion import rotation_speed as speed_of_angles
 from emo_core.training.synthetic.head_motion import walk
 
-FACE = np.array(
-    # eyes, mouth corners, nose tip, forehead, chin, lips: x right, y down, z away, cm
-    [[-4.5, -3, 0], [4.5, -3, 0], [-2.5, 3, -1], [2.5, 3, -1], [0, 0, -3], [0, -6, 0], [0, 6, 0],
-     [0, 2.8, -1.5], [0, 3.2, -1.5]],
-    np.float64,
-)  # fmt: skip
+EYES, CORNERS = [[-4.5, -3, 0], [4.5, -3, 0]], [[-2.5, 3, -1], [2.5, 3, -1]]
+LIPS = [[0, 2.8, -1.5], [0, 3.2, -1.5]]
+FACE = np.array([*EYES, *CORNERS, [0, 0, -3], [0, -6, 0], [0, 6, 0], *LIPS], np.float64)
+"""Eyes, mouth corners, nose tip, forehead, chin, lips: x right, y down, z away, cm."""
 LAYOUT = Layout(rigid=(0, 1, 2, 3, 4, 5), pairs=((0, 1), (2, 3)), top=5, bottom=6, eyes=(0, 1), lips=(7, 8))
 
 
@@ -28,7 +26,9 @@ def turned(degrees: np.ndarray) -> np.ndarray:
     nose_up = matrix(
         (one, zero, zero), (zero, np.cos(pitch), np.sin(pitch)), (zero, -np.sin(pitch), np.cos(pitch))
     )
-    nose_right = matrix((np.cos(yaw), zero, -np.sin(yaw)), (zero, one, zero), (np.sin(yaw), zero, np.cos(yaw)))
+    nose_right = matrix(
+        (np.cos(yaw), zero, -np.sin(yaw)), (zero, one, zero), (np.sin(yaw), zero, np.cos(yaw))
+    )
     clockwise = matrix(
         (np.cos(roll), -np.sin(roll), zero), (np.sin(roll), np.cos(roll), zero), (zero, zero, one)
     )
@@ -62,7 +62,9 @@ def test_speed_is_the_angle_between_frames_and_agrees_with_the_renderers() -> No
 
 def test_smoothing_takes_out_jitter_and_keeps_a_steady_turn() -> None:
     rng = np.random.default_rng(0)
-    degrees = np.stack([np.linspace(-20, 20, 81), np.zeros(81), np.zeros(81)], axis=1)  # half a degree per frame
+    degrees = np.stack(
+        [np.linspace(-20, 20, 81), np.zeros(81), np.zeros(81)], axis=1
+    )  # half a degree per frame
     noisy = (turned(degrees)[:, None] @ FACE[None, :, :, None])[..., 0] + rng.normal(0, 0.05, (81, 9, 3))
     raw = rotation_speed(rotations(noisy, LAYOUT, 30, smoothing=0))
     smooth = rotation_speed(rotations(noisy, LAYOUT, 30))

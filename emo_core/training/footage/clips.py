@@ -115,11 +115,11 @@ def judge_picture(measures: Measures, settings: Settings) -> Rejected | None:
         return Rejected(
             "turned away", f"yaw {yaw:.0f}, pitch {pitch:.0f}, want {settings.yaw:g}, {settings.pitch:g}"
         )
-    if quality["sharpness"] < settings.sharpness:
-        return Rejected("blurred", f"sharpness {quality['sharpness']:.1f}, want {settings.sharpness:g}")
     if not settings.darkest <= quality["brightness"] <= settings.brightest:
         limits = f"{settings.darkest:g} to {settings.brightest:g}"
         return Rejected("exposure", f"brightness {quality['brightness']:.0f}, want {limits}")
+    if quality["sharpness"] < settings.sharpness:
+        return Rejected("blurred", f"sharpness {quality['sharpness']:.1f}, want {settings.sharpness:g}")
     if quality["change"] < settings.stillness:
         return Rejected("still", f"change {quality['change']:.3f} per frame, want {settings.stillness:g}")
     return None

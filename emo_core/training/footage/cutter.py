@@ -64,14 +64,17 @@ class Cutter:
         try:
             with Video(url) as video:
                 if not video.has_sound:
-                    raise ValueError("it has no sound")
+                    yield Outcome(name, 0.0, 0.0, Rejected("no sound", "the file has no audio track"))
+                    return
                 for piece in cut_scenes(find_scenes(video), self.settings):
                     if isinstance(piece, tuple):
                         yield Outcome(name, piece[0].start, piece[0].end, piece[1])
                     else:
                         yield from self._piece(video, name, piece)
         except (av.FFmpegError, ValueError, OSError) as error:
-            yield Outcome(name, 0.0, 0.0, Rejected("unreadable", str(error)))
+            yield Outcome(
+                name, 0.0, 0.0, Rejected("unreadable", getattr(error, "strerror", None) or str(error))
+            )
 
     def _piece(self, video: Video, name: str, piece: Span) -> Iterator[Outcome]:
         fps = self.settings.fps

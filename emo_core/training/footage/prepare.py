@@ -89,10 +89,10 @@ def run_on_ray(job: Job, parts: list[Part], engine: Engine) -> Iterator[dict[str
 
 def _check_packages(job: Job) -> None:
     """Fail here with one sentence rather than in every worker."""
-    need("ray.data", "'ray[data]'")
+    open_detector(job.detector)
     need("scenedetect", "scenedetect-headless")
     need("webdataset", "webdataset")
-    open_detector(job.detector)
+    need("ray", "'ray[data]'")
 
 
 @contextmanager
