@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 from typing_extensions import override
 
 from .conditioning import Condition, EncodeAudio, EncodeFaceRegion, EncodeReference, EncodeSpeed
+from .control import LipsOnly, SpeedFromMusic, Strengths
 from .face import CropFace, PasteBack
 from .host.folders import offer_samples, register_model_folder
 from .inspect import Inspect
@@ -26,6 +27,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DecodeFrames,
     CropFace,
     PasteBack,
+    SpeedFromMusic,
+    Strengths,
+    LipsOnly,
     Inspect,
 )
 

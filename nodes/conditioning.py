@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from .convert import audio_from_sound, portrait_from_image, sound_from_audio, trimmed
+from .steering import heard_of
 from .types import (
     AudioValue,
     EmoAudio,
@@ -15,10 +16,12 @@ from .types import (
     EmoFaceRegion,
     EmoReference,
     EmoSpeed,
+    EmoStrengths,
     EncodersValue,
     FaceRegionValue,
     ReferenceValue,
     SpeedValue,
+    StrengthsValue,
 )
 from .values import audio_of, conditionings, reference_of, region_of, speed_of
 
@@ -103,6 +106,36 @@ class EncodeAudio(io.ComfyNode):
                     optional=True,
                     tooltip="The voice alone, if audio is a song with instruments: it moves the mouth.",
                 ),
+                io.Float.Input(
+                    "gate",
+                    default=0.0,
+                    min=0.0,
+                    max=80.0,
+                    step=1.0,
+                    optional=True,
+                    tooltip="What is more than so many dB below the loud parts is true silence to the model, and the "
+                    "mouth shuts: 35 to 50 for a noisy room. Less shuts it more often; 0 is off.",
+                ),
+                io.Float.Input(
+                    "loudness",
+                    default=0.0,
+                    min=-60.0,
+                    max=0.0,
+                    step=0.5,
+                    optional=True,
+                    tooltip="Brings what the model hears to this loudness in LUFS, such as -23. Louder (-16) opens "
+                    "the mouth wider in models that hear loudness; 0 is off. The video keeps the original.",
+                ),
+                io.Float.Input(
+                    "tail",
+                    default=0.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Seconds of silence behind the sound, in the video too: the mouth shuts, and glitches of "
+                    "the last frames fall there.",
+                ),
             ],
             outputs=[
                 EmoAudio.Output(
@@ -118,10 +151,20 @@ class EncodeAudio(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, encoders: EncodersValue, audio: Any, fps: float, start: float, length: float, vocals: Any = None
+        cls,
+        encoders: EncodersValue,
+        audio: Any,
+        fps: float,
+        start: float,
+        length: float,
+        vocals: Any = None,
+        gate: float = 0.0,
+        loudness: float = 0.0,
+        tail: float = 0.0,
     ) -> io.NodeOutput:
         sound = trimmed(sound_from_audio(audio), start, length)
         heard = sound if vocals is None else trimmed(sound_from_audio(vocals), start, length)
+        sound, heard = heard_of(sound, 0.0, 0.0, tail), heard_of(heard, gate, loudness, tail)
         value = audio_of(encoders, sound, heard, fps or encoders.config.preset.fps)
         return io.NodeOutput(value, audio_from_sound(sound), value.fps, value.frames)
 
@@ -211,17 +254,32 @@ class EncodeSpeed(io.ComfyNode):
                     tooltip="Points 'seconds: degrees per frame', such as '0: 0.2, 2.5: 1.0', joined by "
                     "straight lines. Takes the place of speed.",
                 ),
+                io.MultiType.Input(
+                    "speeds",
+                    types=[io.Float, io.Custom("FLOATS")],
+                    optional=True,
+                    tooltip="A list of numbers, degrees per frame, one for each frame, from EMO Head Speed from Music "
+                    "or any node that makes lists; another number of them is spread over the video. Takes the place of "
+                    "speed and curve.",
+                ),
             ],
             outputs=[
                 EmoSpeed.Output(display_name="speed", tooltip="How fast the head turns, for EMO Condition.")
             ],
+            is_input_list=True,  # else the host would run the node once for each number of a list
         )
 
     @classmethod
     def execute(
-        cls, encoders: EncodersValue, speed: float, frames: int, fps: float, curve: str
+        cls,
+        encoders: list[EncodersValue],
+        speed: list[float],
+        frames: list[int],
+        fps: list[float],
+        curve: list[str],
+        speeds: list[Any] | None = None,
     ) -> io.NodeOutput:
-        return io.NodeOutput(speed_of(encoders, speed, frames, fps, curve))
+        return io.NodeOutput(speed_of(encoders[0], speed[0], frames[0], fps[0], curve[0], speeds))
 
 
 class Condition(io.ComfyNode):
@@ -239,6 +297,7 @@ class Condition(io.ComfyNode):
                 EmoAudio.Input("emo_audio", tooltip="From EMO Encode Audio."),
                 EmoFaceRegion.Input("face_region", optional=True, tooltip="From EMO Encode Face Region."),
                 EmoSpeed.Input("speed", optional=True, tooltip="From EMO Encode Head Speed."),
+                EmoStrengths.Input("strengths", optional=True, tooltip="From EMO Strengths."),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="full", tooltip="Everything: the positive conditioning."),
@@ -257,5 +316,6 @@ class Condition(io.ComfyNode):
         emo_audio: AudioValue,
         face_region: FaceRegionValue | None = None,
         speed: SpeedValue | None = None,
+        strengths: StrengthsValue | None = None,
     ) -> io.NodeOutput:
-        return io.NodeOutput(*conditionings(reference, emo_audio, face_region, speed))
+        return io.NodeOutput(*conditionings(reference, emo_audio, face_region, speed, strengths))

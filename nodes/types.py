@@ -5,6 +5,7 @@ All values are frozen and live where node outputs live (normally the CPU).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ..emo_core.config import EmoConfig
 from ..emo_core.media.video import Sound
+from ..emo_core.modules.conditions import Features, Strengths
 
 if TYPE_CHECKING:
     from ..emo_core.audio.mel_conv import MelConvEncoder
@@ -26,6 +28,7 @@ EmoAudio = io.Custom("EMO_AUDIO")
 EmoFaceRegion = io.Custom("EMO_FACE_REGION")
 EmoSpeed = io.Custom("EMO_SPEED")
 EmoCrop = io.Custom("EMO_CROP")
+EmoStrengths = io.Custom("EMO_STRENGTHS")
 
 
 @dataclass(frozen=True)
@@ -101,3 +104,18 @@ class CropValue:
     """[1 or F, 3]: left, top, side in px, of the whole video or of each frame."""
     picture: Tensor
     """What was cropped, [1 or F, H, W, 3] in 0..1."""
+
+
+@dataclass(frozen=True)
+class StrengthsValue:
+    """EMO_STRENGTHS: factors of what reaches the face; 1 is as trained."""
+
+    regions: Strengths
+    audio: float
+    reference: float
+
+    def of(self, features: Features) -> Features:
+        """The features with these factors."""
+        return dataclasses.replace(
+            features, strengths=self.regions, audio_gain=self.audio, reference_gain=self.reference
+        )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..emo_core.face.boxes import box_mask
 from ..emo_core.face.regions import box_around, middle_box
-from ..emo_core.face.speed_curve import speed_curve
+from ..emo_core.face.speed_curve import speed_curve, speeds_of
 from ..emo_core.media.pictures import curve_panel, region_panel, stack, waveform_panel
 from ..emo_core.media.video import Sound
 from ..emo_core.modules.conditions import Features
@@ -20,7 +20,7 @@ from ..emo_core.provenance.statement import Statement, digest
 from .convert import empty_latent, region_from_mask
 from .host import encode
 from .host.model import PAYLOAD, encode_reference
-from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, SpeedValue
+from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, SpeedValue, StrengthsValue
 
 TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
 STATEMENT = "emo_statement"
@@ -54,14 +54,23 @@ def region_of(encoders: EncodersValue, mask: Tensor | None, size: int, margin: f
     return FaceRegionValue(encode.encode_face(encoders.networks, square), square)
 
 
-def speed_of(encoders: EncodersValue, speed: float, frames: int, fps: float, curve: str) -> SpeedValue:
-    """EMO_SPEED: one speed for all frames, or a curve."""
-    degrees = speed_curve(curve, frames, fps) if curve.strip() else torch.tensor([speed])
+def speed_of(
+    encoders: EncodersValue, speed: float, frames: int, fps: float, curve: str, speeds: Any = None
+) -> SpeedValue:
+    """EMO_SPEED: one speed for all frames, a curve, or a list of numbers, which goes before both."""
+    if speeds is not None:
+        degrees = speeds_of(speeds, frames)
+    else:
+        degrees = speed_curve(curve, frames, fps) if curve.strip() else torch.tensor([speed])
     return SpeedValue(encode.encode_speed(encoders.networks, degrees), degrees)
 
 
 def conditionings(
-    reference: ReferenceValue, audio: AudioValue, region: FaceRegionValue | None, speed: SpeedValue | None
+    reference: ReferenceValue,
+    audio: AudioValue,
+    region: FaceRegionValue | None,
+    speed: SpeedValue | None,
+    strengths: StrengthsValue | None = None,
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """CONDITIONING with everything, without the sound, without sound and portrait; and an empty LATENT."""
     size = reference.portrait.shape[0]
@@ -73,6 +82,8 @@ def conditionings(
         face=None if region is None else matching_region(region, size),
         speed=None if speed is None else matching_speed(speed, audio.frames),
     )
+    if strengths is not None:
+        full = strengths.of(full)
     silent = dataclasses.replace(full, audio=None)
     nothing = dataclasses.replace(silent, reference=None)
     text = torch.zeros(1, 1, TEXT_WIDTH)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 
 def parse_curve(text: str) -> list[tuple[float, float]]:
@@ -33,3 +36,36 @@ def speed_curve(text: str, frames: int, fps: float) -> Tensor:
         share = ((times - begin) / max(end - begin, 1e-9)).clamp(0, 1)
         speeds = torch.where(times >= begin, low + share * (high - low), speeds)
     return speeds
+
+
+def speeds_of(values: Any, frames: int) -> Tensor:
+    """Speeds in degrees per frame of numbers in lists of any depth: [1] of a single one, else [frames].
+
+    Another number of values than frames is spread evenly over the video.
+    """
+    numbers = torch.tensor(list(_numbers(values)), dtype=torch.float32)
+    if not len(numbers):
+        raise ValueError("the list of head speeds is empty: give one number per frame, or none at all")
+    if not (torch.isfinite(numbers).all() and (numbers >= 0).all()):
+        raise ValueError(
+            f"{numbers.min():g} to {numbers.max():g} are no head speeds, want 0 or more degrees per frame"
+        )
+    if len(numbers) in (1, frames):
+        return numbers
+    return interpolate(numbers[None, None], frames, mode="linear", align_corners=True)[0, 0]
+
+
+def _numbers(values: Any) -> Iterator[float]:
+    if isinstance(values, Tensor):
+        yield from values.flatten().tolist()
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield from _numbers(value)
+    else:
+        yield float(values)
+
+
+def curve_text(speeds: Tensor, fps: float, step: float = 0.2) -> str:
+    """Speeds [F] as text that `parse_curve` reads, a point every `step` seconds."""
+    frames = torch.arange(0, len(speeds), max(1, round(step * fps))).tolist()
+    return ", ".join(f"{(frame + 0.5) / fps:.2f}: {speeds[frame]:.2f}" for frame in frames)
