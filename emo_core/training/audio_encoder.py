@@ -4,7 +4,7 @@ voices, then stays frozen (deviation from the paper, which takes a published wav
 from __future__ import annotations
 
 import logging
-import time
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,31 +18,47 @@ from ..config import AudioConfig
 from .checkpoint import load_state, save_state
 
 LOG = logging.getLogger(__name__)
-TARGETS = 6
-"""Columns of `synthetic.corpus.SPEECH_TRACKS`."""
+WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5)
+"""How much each column of `synthetic.corpus.SPEECH_TRACKS` counts: the mouth's three most."""
 
 
 @dataclass(frozen=True)
 class AudioPlan:
     """How the encoder is trained."""
 
-    clips: int = 5000
+    seeds: tuple[int, ...] = (10, 11)
+    """A corpus for each, kept in the folder; processes can make them side by side."""
+    clips: int = 1500
+    """In each corpus."""
+    held_out: int = 100
+    """Clips of the validation split that the result is tried on."""
     seconds: float = 4.0
-    steps: int = 4000
+    piece: float = 2.0
+    """Seconds of a clip that a batch shows: more voices at once than whole clips."""
+    steps: int = 8000
+    warmup: int = 50
     batch: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 2.5e-3
     seed: int = 0
 
+    def rate(self, step: int) -> float:
+        """Factor of the learning rate at a step: up in `warmup` steps, then down along a cosine."""
+        return min(1.0, (step + 1) / self.warmup) * (0.005 + 0.5 * (1 + math.cos(math.pi * step / self.steps)))
 
-def corpus(plan: AudioPlan, split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Log-mels [N, 80, 2T] in half precision and tracks [N, T, 6] of synthesised clips."""
+
+def corpus(folder: Path, plan: AudioPlan, split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Log-mels [N, 80, 2T] in half precision and tracks [N, T, 6] of synthesised clips; made once per folder."""
     from .synthetic.corpus import speech_corpus
 
-    mels, tracks = [], []
-    for waveform, track in speech_corpus(seed, count, split, seconds=plan.seconds):
-        mels.append(log_mel(normalise(torch.from_numpy(waveform))[None])[0].half())
-        tracks.append(torch.from_numpy(track))
-    return torch.stack(mels), torch.stack(tracks)
+    path = folder / f"corpus-{split}-{seed}.safetensors"
+    if not path.is_file():
+        mels, tracks = [], []
+        for waveform, track in speech_corpus(seed, count, split, seconds=plan.seconds):
+            mels.append(log_mel(normalise(torch.from_numpy(waveform))[None])[0].half())
+            tracks.append(torch.from_numpy(track))
+        save_state(path, {"mels": torch.stack(mels), "tracks": torch.stack(tracks)})
+    made = load_state(path)
+    return made["mels"], made["tracks"]
 
 
 def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> dict[str, float]:
@@ -50,31 +66,42 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
     generator = torch.Generator().manual_seed(plan.seed)
     torch.manual_seed(plan.seed)
     encoder = MelConvEncoder(config, backend=Backend())
-    head = nn.Linear(config.width * config.layers, TARGETS)
-    if (folder / "audio_encoder.safetensors").is_file():  # more training of an earlier result
-        encoder.load_state_dict(load_state(folder / "audio_encoder.safetensors"))
-        head.load_state_dict(load_state(folder / "audio_head.safetensors"))
-    mels, tracks = corpus(plan, "train", plan.clips, plan.seed)
+    head = nn.Linear(config.width * config.layers, len(WEIGHTS))
+    parts = [corpus(folder, plan, "train", plan.clips, seed) for seed in plan.seeds]
+    mels, tracks = (torch.cat(column) for column in zip(*parts, strict=True))
+    trained = [*encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(
-        [*encoder.parameters(), *head.parameters()], plan.learning_rate, weight_decay=1e-3
+        trained, plan.learning_rate, weight_decay=1e-3, betas=(0.9, 0.98), fused=True
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=plan.steps)
-    start = time.monotonic()
+    losses: list[float] = []
     for step in range(plan.steps):
-        rows = torch.randint(len(mels), (plan.batch,), generator=generator)
-        # a random gain: the level in the file must not matter more than the normalisation leaves
-        gain = torch.empty(plan.batch, 1, 1).uniform_(-0.5, 0.25, generator=generator)
-        heard = _mask_bands(mels[rows].float() + gain, generator)
-        loss = nn.functional.smooth_l1_loss(head(encoder.states(heard).flatten(2)), tracks[rows])
+        optimizer.param_groups[0]["lr"] = plan.learning_rate * plan.rate(step)
+        heard, wanted = _batch(mels, tracks, plan, generator)
+        error = head(encoder.states(heard).flatten(2)) - wanted
+        loss = (error.square() * error.new_tensor(WEIGHTS)).mean()
         optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        schedule.step()
-        if step % 200 == 0:
-            LOG.info("audio step %d loss %.5f (%.0f s)", step, loss.item(), time.monotonic() - start)
-    save_state(folder / "audio_encoder.safetensors", encoder.state_dict())
+        losses.append(loss.item())
+        if step % 500 == 499:
+            LOG.info("audio step %d loss %.5f", step + 1, sum(losses[-500:]) / 500)
     save_state(folder / "audio_head.safetensors", head.state_dict())
-    return correlations(encoder, head, *corpus(plan, "validation", 100, plan.seed + 1))
+    save_state(folder / "audio_encoder.safetensors", encoder.state_dict())
+    return correlations(encoder, head, *corpus(folder, plan, "validation", plan.held_out, plan.seed + 1))
+
+
+def _batch(
+    mels: Tensor, tracks: Tensor, plan: AudioPlan, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Pieces of random clips: log-mels [B, 80, 2P] and what they should tell [B, P, 6]."""
+    rows = torch.randint(len(mels), (plan.batch,), generator=generator)
+    length = round(tracks.shape[1] * plan.piece / plan.seconds)
+    first = int(torch.randint(tracks.shape[1] - length + 1, (1,), generator=generator))
+    heard = mels[rows, :, 2 * first : 2 * (first + length)].float()
+    # a random gain: the level in the file must not matter more than the normalisation leaves
+    gain = torch.empty(plan.batch, 1, 1).uniform_(-0.5, 0.25, generator=generator)
+    return _mask_bands(heard + gain, generator), tracks[rows, first : first + length]
 
 
 def _mask_bands(mels: Tensor, generator: torch.Generator) -> Tensor:

@@ -49,8 +49,8 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(1200, 1e-3, cooldown=0.1),
-            "video": LoopPlan(3500, 7e-4, cooldown=0.25),
-            "speed": LoopPlan(500, 7e-4, cooldown=0.3),
+            "video": LoopPlan(2600, 7e-4, cooldown=0.3),
+            "speed": LoopPlan(350, 7e-4, warmup=50, cooldown=0.3),
         }
     )
     seed: int = 0
