@@ -1,38 +1,35 @@
 """From one portrait and one sound to frames, without ComfyUI (paper, sec. 3: the whole method).
 
-The nodes run the same networks through ComfyUI's samplers; with `euler` and `simple` both give the same frames.
+The nodes run the same networks through ComfyUI's samplers; with `euler` and `simple`, or for published families
+with `emo_ddim`, both give the same frames.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .audio.features import StateTimes, frame_windows
-from .audio.mel_conv import SAMPLE_RATE, MelConvEncoder, normalise
+from .audio.encoders import audio_windows, encode_states
+from .audio.rules import video_length
 from .backend import Backend
-from .checkpoints.load import (
-    AUDIO_ENCODER,
-    VAE,
-    Checkpoint,
-    build_backbone,
-    build_encoders,
-    fill,
-    open_checkpoint,
-)
+from .checkpoints.load import Checkpoint, build_backbone, build_encoders, open_checkpoint
+from .checkpoints.networks import build_companions
 from .config import EmoConfig
+from .diffusion.long_video import Window, motion_pictures, plan_clips, plan_windows, shifted
+from .diffusion.samplers import Predict, sample_clip, sample_windows
 from .diffusion.schedule import Schedule
-from .face.boxes import box_mask
+from .face.locator_input import FaceMarks, locator_input
 from .face.regions import box_around, middle_box
 from .media.video import Sound
 from .models.backbone import Backbone
 from .models.emo import Encoders
-from .models.vae import AutoencoderKL
+from .models.guidance_rows import Rows, guidance_rows
+from .models.reference_pair import encode_pair
 from .modules.conditions import Features
 
 BUILT_IN = Path(__file__).with_name("assets") / "emo-tiny.safetensors"
@@ -55,131 +52,209 @@ class Wish:
     """Room around the face region, as a share of its size."""
 
 
+@dataclass(frozen=True)
+class Face:
+    """What is known of the portrait's face; None is what can do without."""
+
+    mask: Tensor | None = None
+    """[S, S] paints where the face may be; None is the middle of the picture."""
+    lips: Tensor | None = None
+    """[S, S] paints the lips."""
+    points: Tensor | None = None
+    """[1, 3, 2]: x, y in px of the eye on the left of the picture, the one on the right, the nose."""
+    embedding: Tensor | None = None
+    """[E], who the face is (Hallo)."""
+
+    def marks(self, size: int) -> FaceMarks:
+        """Boxes and points in a picture of `size` px."""
+        return FaceMarks(
+            middle_box(size) if self.mask is None else box_around(self.mask),
+            None if self.lips is None else box_around(self.lips),
+            self.points,
+        )
+
+
+NO_FACE = Face()
+
+
 class Animator:
     """The networks of one checkpoint, ready to run."""
 
-    def __init__(self, checkpoint: Checkpoint, backend: Backend | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend | None = None, folders: Sequence[Path] = ()
+    ) -> None:
+        """Build everything; folders are where the VAE and audio encoder of published families are looked for."""
         backend = backend or Backend(dtype=torch.float32)
+        self.vae, self.audio_encoder = build_companions(checkpoint, backend, folders)
         self.config: EmoConfig = checkpoint.config
         self.title = checkpoint.title
-        if self.config.audio.encoder != "mel_conv":
-            raise ValueError(
-                f"{checkpoint.family.title} hears through {self.config.audio.encoder}, which `generate` cannot run "
-                "yet: use the ComfyUI nodes"
-            )
         self.backbone: Backbone = build_backbone(checkpoint, backend)
         self.encoders: Encoders = build_encoders(checkpoint, backend)
-        meta = dataclasses.replace(backend, device="meta")
-        self.vae = fill(AutoencoderKL(self.config.vae, backend=meta), checkpoint.part(VAE), "VAE")
-        audio = MelConvEncoder(self.config.audio, backend=meta)
-        self.audio_encoder = fill(audio, checkpoint.part(AUDIO_ENCODER), "audio encoder")
         self.schedule = Schedule.create(self.config.schedule)
 
     @staticmethod
-    def open(path: Path = BUILT_IN) -> Animator:
+    def open(path: Path = BUILT_IN, folders: Sequence[Path] = (), release: str | None = None) -> Animator:
         """Read a checkpoint in full precision."""
-        return Animator(open_checkpoint(path, dtype=torch.float32))
+        return Animator(open_checkpoint(path, release=release, dtype=torch.float32), folders=folders)
 
     @torch.inference_mode()
     def animate(
-        self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None
+        self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None, face: Face = NO_FACE
     ) -> Iterator[Tensor]:
-        """Frames [f, S, S, 3] in 0..1 of each clip in turn.
+        """Frames [f, S, S, 3] in 0..1 of each clip in turn, or of the whole video for families with windows.
 
         portrait [S, S, 3] in 0..1; mask [S, S] paints where the face may be, None is the middle of the picture.
         """
-        for latents in self.sample(portrait, sound, wish, mask):
-            pictures = self.vae.decode(latents) / 2 + 0.5
-            yield pictures.clamp(0, 1).movedim(1, -1)
+        for latents in self.sample(portrait, sound, wish, mask, face):
+            pieces = (self.vae.decode(piece) / 2 + 0.5 for piece in latents.split(8))
+            yield torch.cat([piece.clamp(0, 1) for piece in pieces]).movedim(1, -1)
 
     @torch.inference_mode()
     def sample(
-        self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None
+        self, portrait: Tensor, sound: Sound, wish: Wish, mask: Tensor | None = None, face: Face = NO_FACE
     ) -> Iterator[Tensor]:
-        """Scaled latents [f, 4, h, w] of each clip; motion frames carry one into the next (paper, sec. 3.2)."""
-        fps = wish.fps or self.config.preset.fps
-        frames = sound.frames(fps)
-        features = self._features(portrait, sound, frames, fps, wish, mask)
-        length = self.config.temporal.clip_frames
-        size = portrait.shape[0] // 8
-        tail: Tensor | None = None
-        for index, start in enumerate(range(0, frames, length)):
-            count = min(length, frames - start)
-            generator = torch.Generator().manual_seed(wish.seed + index)
-            noise = torch.randn(count, self.config.unet.latent_channels, size, size, generator=generator)
-            clip = window(features, start, start + count)
-            if tail is not None and clip.motion is not None:
-                clip = dataclasses.replace(clip, motion=self.encoders.reference_net(tail))
-            latents = self._denoise(self.schedule.initial_noise(noise), clip, wish)
-            count = self.config.temporal.motion_frames
-            tail = (latents if tail is None else torch.cat([tail, latents]))[-count:] if count else None
-            yield latents
+        """Scaled latents [f, C, h, w] of each clip; motion frames carry one into the next (paper, sec. 3.2)."""
+        frames, fps = self.length(sound, wish)
+        face = face if mask is None else dataclasses.replace(face, mask=mask)
+        scene = self._scene(portrait, sound, frames, fps, wish, face)
+        if self.config.long_video.mode == "windows":
+            yield self._windows(scene, frames, wish)
+        else:
+            yield from self._chain(scene, frames, wish)
 
-    def _denoise(self, x: Tensor, clip: Features, wish: Wish) -> Tensor:
-        """DDIM with guidance in two steps: to the portrait, and on to the portrait that speaks."""
+    def length(self, sound: Sound, wish: Wish) -> tuple[int, float]:
+        """Frames of the video of a sound, and frames per second."""
+        return video_length(self.config, sound.seconds, wish.fps)
+
+    def _scene(
+        self, portrait: Tensor, sound: Sound, frames: int, fps: float, wish: Wish, face: Face
+    ) -> _Scene:
+        """Everything that is known before the first clip."""
+        size = portrait.shape[0]
+        located = locator_input(self.config, face.marks(size), size, wish.margin)
+        speed = None if wish.speed is None else torch.full((frames,), wish.speed)
+        embedding = None if face.embedding is None else face.embedding.float()
+        return _Scene(
+            picture=portrait.movedim(-1, 0)[None] * 2 - 1,
+            face=located.mask,
+            features=Features(
+                audio=self._audio(sound, frames, fps),
+                face=self.encoders.face_locator(located.picture),
+                speed=None if speed is None else self.encoders.encode_speed(speed),
+                regions=located.regions,
+                context=self.encoders.encode_context(embedding),
+            ),
+            context_without=self.encoders.encode_context(None),
+        )
+
+    def _audio(self, sound: Sound, frames: int, fps: float) -> Tensor:
+        def encode(waveform: Tensor, count: int | None) -> Tensor:
+            return encode_states(self.audio_encoder, waveform, count, self.config.audio.layers)
+
+        windows = audio_windows(encode, self.config, sound, frames, fps)
+        return torch.cat([self.encoders.audio_projection(piece) for piece in windows])
+
+    def _chain(self, scene: _Scene, frames: int, wish: Wish) -> Iterator[Tensor]:
+        """Clip after clip; each sees the end of the one before through its motion frames."""
+        config = self.config
+        tail: Tensor | None = None
+        for index, clip in enumerate(plan_clips(frames, config.temporal.clip_frames)):
+            made = clip.frames if config.long_video.full_clips else min(clip.stop, frames) - clip.start
+            seed = wish.seed + index
+            rows = self._rows(scene, self._motion(scene, tail, seed))
+            shown = range(clip.start, clip.start + made)
+            latents = sample_clip(
+                self.schedule,
+                self._noise(made, scene, seed),
+                self._steps(wish),
+                self._predict([(weight, row.at(shown)) for weight, row in self._weighted(rows, wish)]),
+            )
+            count = config.temporal.motion_frames
+            tail = (latents if tail is None else torch.cat([tail, latents]))[-count:] if count else None
+            yield latents[: frames - clip.start]
+
+    def _windows(self, scene: _Scene, frames: int, wish: Wish) -> Tensor:
+        """The whole video at once, its windows' predictions averaged at every step."""
+        plan = self.config.long_video
+        windows = plan_windows(frames, self.config.temporal.clip_frames, plan)
+        weighted = self._weighted(self._rows(scene, None), wish)
+
+        def predict(x: Tensor, timestep: int, window: Window) -> Tensor:
+            return self._predict([(weight, row.at(window)) for weight, row in weighted])(x, timestep, window)
+
+        return sample_windows(
+            self.schedule,
+            self._noise(frames, scene, wish.seed),
+            self._steps(wish),
+            predict,
+            lambda step: shifted(windows, step, frames, plan),
+        )
+
+    def _motion(self, scene: _Scene, tail: Tensor | None, seed: int) -> Tensor | None:
+        """Latents [n, C, h, w] of a clip's motion frames; `tail` are the last latents of the clips before."""
+        count, plan = self.config.temporal.motion_frames, self.config.long_video
+        if not count:
+            return None
+        if tail is not None and plan.handover == "latents":
+            return tail
+        decoded = None if tail is None else self.vae.decode(tail) / 2 + 0.5
+        return self.vae.encode(motion_pictures(scene.picture, decoded, count, plan, scene.face, seed))
+
+    def _rows(self, scene: _Scene, motion: Tensor | None) -> Rows:
+        """What each row of guidance sees, with the portrait and the motion frames through the ReferenceNet."""
+        portrait = self.vae.encode(scene.picture)
+        tokens = self.config.reference.context == "tokens"
+        pair = encode_pair(
+            self.encoders.reference_net,
+            portrait if motion is None else torch.cat([portrait, motion]),
+            self.config.temporal.clip_frames,
+            context=scene.features.context if tokens else None,
+            context_without=scene.context_without if tokens else None,
+            mixed=self.config.reference.mixed_rows,
+        )
+        full = dataclasses.replace(scene.features, reference=pair.reference, motion=pair.motion)
+        return guidance_rows(self.config, full, scene.context_without, pair.motion_without)
+
+    def _weighted(self, rows: Rows, wish: Wish) -> list[tuple[float, Features]]:
+        """Guidance in two steps, to the portrait and on to the portrait that speaks, as a weighted sum."""
         preset = self.config.preset
         scale = preset.guidance if wish.guidance is None else wish.guidance
         audio_scale = preset.audio_guidance if wish.audio_guidance is None else wish.audio_guidance
-        silent = dataclasses.replace(clip, audio=None)
-        weighted = [
-            (audio_scale, clip),
-            (scale - audio_scale, silent),
-            (1 - scale, dataclasses.replace(silent, reference=None)),
-        ]
-        weighted = [(weight, row) for weight, row in weighted if weight]
-        weights = x.new_tensor([weight for weight, _ in weighted])[:, None, None, None, None]
-        timesteps = self.schedule.timesteps(wish.steps or preset.steps)
-        for index, timestep in enumerate(timesteps):
-            rows = x.new_full((len(weighted),), timestep)
+        weighted = [(audio_scale, rows.full), (scale - audio_scale, rows.silent), (1 - scale, rows.none)]
+        return [(weight, row) for weight, row in weighted if weight]
+
+    def _predict(self, weighted: list[tuple[float, Features]]) -> Predict:
+        def predict(x: Tensor, timestep: int, _: Window) -> Tensor:
+            weights = x.new_tensor([weight for weight, _ in weighted])[:, None, None, None, None]
+            times = x.new_full((len(weighted),), timestep)
             batch = x.expand(len(weighted), *x.shape).flatten(0, 1)
-            prediction = self.backbone(batch, rows, [row for _, row in weighted]).unflatten(
-                0, (len(weighted), -1)
-            )
-            x = self.schedule.ddim_step(x, (weights * prediction).sum(0), timesteps, index)
-        return x
+            prediction = self.backbone(batch, times, [row for _, row in weighted])
+            return (weights * prediction.unflatten(0, (len(weighted), -1))).sum(0)
 
-    def _features(
-        self, portrait: Tensor, sound: Sound, frames: int, fps: float, wish: Wish, mask: Tensor | None
-    ) -> Features:
-        """Everything that is known before the first clip."""
-        picture = portrait.movedim(-1, 0)[None] * 2 - 1
-        tokens = self.encoders.reference_net(self.vae.encode(picture))
-        return Features(
-            reference=tokens,
-            motion=self._start_motion(picture, tokens),
-            audio=self._audio(sound, frames, fps),
-            face=self._face(mask, portrait.shape[0], wish.margin),
-            speed=None
-            if wish.speed is None
-            else self.encoders.encode_speed(torch.full((frames,), wish.speed)),
-        )
+        return predict
 
-    def _start_motion(self, picture: Tensor, tokens: dict[str, Tensor]) -> dict[str, Tensor] | None:
-        """Zero maps for the first clip (paper): mid-grey pixels through VAE and ReferenceNet."""
-        count = self.config.temporal.motion_frames
-        if not count:
-            return None
-        if self.config.long_video.motion_source == "zeros":
-            tokens = self.encoders.reference_net(self.vae.encode(torch.zeros_like(picture)))
-        return {path: value.expand(count, -1, -1) for path, value in tokens.items()}
+    def _noise(self, frames: int, scene: _Scene, seed: int) -> Tensor:
+        size = scene.picture.shape[-1] // 8
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(frames, self.config.unet.latent_channels, size, size, generator=generator)
 
-    def _audio(self, sound: Sound, frames: int, fps: float) -> Tensor:
-        audio = self.config.audio
-        states = self.audio_encoder.encode(normalise(sound.mono(SAMPLE_RATE)))
-        windows = frame_windows(states[:, -audio.layers :], StateTimes(), frames, fps, audio.window)
-        return torch.cat([self.encoders.audio_projection(piece) for piece in windows.split(256)])
+    def _steps(self, wish: Wish) -> int:
+        return wish.steps or self.config.preset.steps
 
-    def _face(self, mask: Tensor | None, size: int, margin: float) -> Tensor:
-        box = middle_box(size) if mask is None else box_around(mask)
-        return self.encoders.face_locator(box_mask(box, size, size, expand=1 + 2 * margin))
+
+@dataclass(frozen=True)
+class _Scene:
+    """What is known before the first clip."""
+
+    picture: Tensor
+    """The portrait, [1, 3, S, S] in -1..1."""
+    face: Tensor
+    """Where the face may be, [S, S] of 0 and 1."""
+    features: Features
+    """Everything but portrait and motion frames."""
+    context_without: Tensor | None
 
 
 def window(features: Features, start: int, stop: int) -> Features:
     """The features of frames `start` to `stop`."""
-    face = features.face
-    return dataclasses.replace(
-        features,
-        audio=None if features.audio is None else features.audio[start:stop],
-        speed=None if features.speed is None else features.speed[start:stop],
-        face=face if face is None or face.shape[0] == 1 else face[start:stop],
-    )
+    return features.at(range(start, stop))

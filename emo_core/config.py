@@ -119,6 +119,10 @@ class FaceLocatorConfig:
     channels: tuple[int, ...] = (16, 32, 64, 128)
     target: Literal["latents", "conv_in"] = "latents"
     """Added to the noisy latents (the paper) or to the output of the first convolution."""
+    shows: Literal["box", "key_points"] = "box"
+    """What the picture is of: the box around the face, or its eyes and nose (V-Express)."""
+    guided: bool = False
+    """The row without conditions does not see it either."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,10 @@ class LongVideoConfig:
     """Frames by which all windows move at each denoising step."""
     exact_tiling: bool = False
     """The number of frames is cut to what the windows cover exactly, and fps follows."""
+    full_clips: bool = False
+    """The last clip is made in full, over silence, and cut."""
+    handover: Literal["latents", "pixels"] = "latents"
+    """Motion frames are the last latents, or decoded pictures that are encoded again (Hallo)."""
     motion_source: Literal["zeros", "reference"] = "zeros"
     """Motion frames of the first clip: mid-grey pixels (the paper's zero maps) or copies of the portrait."""
     median_filter: bool = False

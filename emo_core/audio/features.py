@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +43,30 @@ def resample_states(states: Tensor, times: StateTimes, frames: int, fps: float) 
 
 def neighbours(rows: Tensor, before: int, after: int) -> Tensor:
     """Stack rows i - before .. i + after of each row i: [T, ...] to [T, K, ...]; the ends are repeated."""
-    offsets = torch.arange(-before, after + 1, device=rows.device)
-    index = torch.arange(rows.shape[0], device=rows.device)[:, None] + offsets
-    return rows[index.clamp(0, rows.shape[0] - 1)]
+    return rows[neighbour_index(rows.shape[0], before, after).to(rows.device)]
+
+
+def neighbour_index(count: int, before: int, after: int) -> Tensor:
+    """Which rows [T, K] of T = `count` are i - before .. i + after of each row i; the ends are repeated."""
+    index = torch.arange(count)[:, None] + torch.arange(-before, after + 1)
+    return index.clamp(0, count - 1)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One window of encoder states per video frame. Neighbouring windows share rows, so they are put together
+    only for the frames that are asked for."""
+
+    rows: Tensor
+    """[T, layers, C]."""
+    index: Tensor
+    """Which rows each frame sees, [F, K]."""
+
+    def pieces(self, frames: int) -> Iterator[Tensor]:
+        """Windows [f, K, layers, C] of up to `frames` frames at a time."""
+        for index in self.index.split(frames):
+            yield self.rows[index.to(self.rows.device)]
+
+    def all(self) -> Tensor:
+        """Every window, [F, K, layers, C]."""
+        return self.rows[self.index.to(self.rows.device)]

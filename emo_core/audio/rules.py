@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ..config import AudioConfig
+from ..config import AudioConfig, EmoConfig
+from ..diffusion.long_video import tiled_length
 from . import mel_conv
-from .features import StateTimes, frame_windows, neighbours
+from .features import StateTimes, Windows, neighbour_index, resample_states
 
 RATE = 16000
 """Samples per second that every encoder takes."""
@@ -36,19 +37,44 @@ def normalise(waveform: Tensor, config: AudioConfig) -> Tensor:
     return (waveform - mean) / (variance + 1e-7).sqrt()
 
 
-def encode_windows(encode: Encode, config: AudioConfig, waveform: Tensor, frames: int, fps: float) -> Tensor:
-    """Windows [F, K, layers, C] of a waveform [S] at 16 kHz for frames at fps, by the config's rule."""
+def encode_windows(encode: Encode, config: AudioConfig, waveform: Tensor, frames: int, fps: float) -> Windows:
+    """Windows of a waveform [S] at 16 kHz for frames at fps, by the config's rule."""
     waveform = normalise(waveform, config)
+    reach = config.window // 2
     if config.rows == "encoder_at_frames":
         waveform = pad(waveform, (0, padding_samples(waveform.shape[0], frames, fps)))
         states = encode(waveform, frames)[:, -config.layers :]
-        return neighbours(states, config.window // 2, config.window // 2)
+        return Windows(states, neighbour_index(frames, reach, reach))
     states = encode(waveform, None)[:, -config.layers :]
     if config.rows == "state_rows":
         return state_row_windows(states, frames, fps, config.window)
     if config.rows == "two_per_frame":
         return two_per_frame_windows(states, frames, config.window)
-    return frame_windows(states, STATE_TIMES[config.encoder], frames, fps, config.window)
+    rows = resample_states(states, STATE_TIMES[config.encoder], frames, fps)
+    return Windows(rows, neighbour_index(frames, reach, config.window - 1 - reach))
+
+
+def audible(waveform: Tensor, config: AudioConfig) -> Tensor:
+    """A waveform [S] at 16 kHz, with silence behind it if it is too short for the config's encoder."""
+    least = {"mel_conv": 1, "wav2vec2": 400, "whisper": 201}[config.encoder]
+    return pad(waveform, (0, max(0, least - waveform.shape[0])))
+
+
+def video_length(config: EmoConfig, seconds: float, fps: float | None = None) -> tuple[int, float]:
+    """Frames of a sound and the frames per second at which they show it; fps None is the model's own.
+
+    V-Express makes a number of frames that its windows cover exactly, and the frame rate follows.
+    """
+    fps = fps or config.preset.fps
+    if config.long_video.exact_tiling:
+        return tiled_length(seconds, fps, config.temporal.clip_frames, config.long_video.overlap)
+    return max(1, math.ceil(seconds * fps - 1e-6)), fps
+
+
+def heard_frames(config: EmoConfig, frames: int) -> int:
+    """Frames that need sound: up to the end of the last clip where clips are made in full."""
+    clip = config.temporal.clip_frames
+    return -(-frames // clip) * clip if config.long_video.full_clips else frames
 
 
 def sound_frames(samples: int, fps: float) -> int:
@@ -61,14 +87,14 @@ def padding_samples(samples: int, frames: int, fps: float) -> int:
     return max(0, frames - sound_frames(samples, fps)) * int(RATE // fps)
 
 
-def state_row_windows(states: Tensor, frames: int, fps: float, window: int) -> Tensor:
-    """Windows [F, K, layers, C] of states [T, layers, C] as they are, 50 per second (EchoMimic).
+def state_row_windows(states: Tensor, frames: int, fps: float, window: int) -> Windows:
+    """Windows of states [T, layers, C] as they are, 50 per second (EchoMimic).
 
     Frame i is at state int(50 i / fps); the window of 10 is 4 before it to 5 after it; ends are repeated.
     """
-    centers = torch.tensor([int(i * 50 / fps) for i in range(frames)], device=states.device)
-    offsets = torch.arange(window, device=states.device) - (window // 2 - 1)
-    return states[(centers[:, None] + offsets).clamp(0, states.shape[0] - 1)]
+    centers = torch.tensor([int(i * 50 / fps) for i in range(frames)])
+    offsets = torch.arange(window) - (window // 2 - 1)
+    return Windows(states, (centers[:, None] + offsets).clamp(0, states.shape[0] - 1))
 
 
 def state_row_frames(states: int, fps: float) -> int:
@@ -80,13 +106,12 @@ def state_row_frames(states: int, fps: float) -> int:
     return frame + 1
 
 
-def two_per_frame_windows(states: Tensor, frames: int, window: int) -> Tensor:
-    """Windows [F, K, layers, C] of states [T, layers, C] stretched to two rows per frame (V-Express).
+def two_per_frame_windows(states: Tensor, frames: int, window: int) -> Windows:
+    """Windows of states [T, layers, C] stretched to two rows per frame (V-Express).
 
     Frame i owns rows 2i and 2i + 1 and sees (K - 2) / 2 more on either side, zeros beyond the ends.
     """
     rows = interpolate(states.permute(1, 2, 0), size=2 * frames, mode="linear", align_corners=False)
     reach = (window - 2) // 2
     rows = pad(rows, (reach, reach)).permute(2, 0, 1)  # [2F + 2 reach, layers, C]
-    starts = 2 * torch.arange(frames, device=states.device)
-    return rows[starts[:, None] + torch.arange(window, device=states.device)]
+    return Windows(rows, 2 * torch.arange(frames)[:, None] + torch.arange(window))

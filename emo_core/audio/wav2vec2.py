@@ -77,18 +77,20 @@ class Wav2Vec2(nn.Module):
         self.feature_projection = _FeatureProjection(config, backend=backend)
         self.encoder = _Encoder(config, backend=backend)
 
-    def forward(self, waveform: Tensor, frames: int | None = None) -> Tensor:
+    def forward(
+        self, waveform: Tensor, frames: int | None = None, *, layers: int | None = None
+    ) -> Tensor:
         """Hidden states [T, 1 + layers, C], before the first and after every layer, of sound [S] at 16 kHz.
 
         The sound has zero mean and unit variance. With `frames`, features are stretched to that many before
-        the layers see them (Hallo); otherwise T is 50 per second.
+        the layers see them (Hallo); otherwise T is 50 per second. `layers` keeps the last so many states only.
         """
         if waveform.shape[0] < FIELD:
             raise ValueError(f"{waveform.shape[0]} samples are too few for wav2vec 2.0: it needs {FIELD}")
         features = self.feature_extractor(waveform)  # [1, C, T]
         if frames is not None:
             features = interpolate(features, size=frames, mode="linear", align_corners=True)
-        return self.encoder(self.feature_projection(features.transpose(1, 2)))
+        return self.encoder(self.feature_projection(features.transpose(1, 2)), layers)
 
 
 class _FirstConv(nn.Module):
@@ -244,17 +246,37 @@ class _Layer(nn.Module):
 
 
 class _Encoder(nn.Module):
+    """Attention over the whole sound; over pieces that overlap where there are too many states for that."""
+
+    pieces_of = 3000
+    """Most states that attend to each other: 60 s at 50 per second."""
+    overlap = 250
+    """States that neighbouring pieces see of each other."""
+
     def __init__(self, config: Wav2Vec2Config, *, backend: Backend) -> None:
         super().__init__()
         self.pos_conv_embed = _Positions(config, backend=backend)
         self.layer_norm = backend.layer_norm(config.width)
         self.layers = nn.ModuleList(_Layer(config, backend=backend) for _ in range(config.layers))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [1, T, C] to the states [T, 1 + layers, C]."""
+    def forward(self, x: Tensor, kept: int | None = None) -> Tensor:
+        """Map [1, T, C] to the states [T, 1 + layers, C], or to the last `kept` of them."""
+        length = x.shape[1]
+        if length <= self.pieces_of:
+            return self._run(x, kept)
+        step = self.pieces_of - 2 * self.overlap
+        pieces = []
+        for start in range(0, length, step):
+            first, last = max(0, start - self.overlap), min(length, start + step + self.overlap)
+            pieces.append(self._run(x[:, first:last], kept)[start - first : start - first + step])
+        return torch.cat(pieces)
+
+    def _run(self, x: Tensor, kept: int | None) -> Tensor:
         states = [self.layer_norm(x + self.pos_conv_embed(x))]
         for layer in self.layers:
             states.append(layer(states[-1]))
+            if kept is not None:
+                del states[:-kept]
         return torch.stack(states, dim=2)[0]
 
 

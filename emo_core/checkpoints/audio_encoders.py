@@ -9,9 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..audio.encoders import AudioEncoder
+from ..audio.mel_conv import MelConvEncoder
 from ..audio.wav2vec2 import Wav2Vec2, Wav2Vec2Config
 from ..audio.whisper import WhisperConfig, WhisperEncoder, sinusoids
 from ..backend import Backend
+from ..config import AudioConfig
 from .companions import WAV2VEC2_KEYS, WHISPER_KEYS
 from .errors import CheckpointError
 from .files import read_tensors
@@ -25,16 +28,24 @@ _POSITIONS = "embed_positions.weight"
 class AudioEncoderFile:
     """An audio encoder's sizes and tensors under our names."""
 
-    config: Wav2Vec2Config | WhisperConfig
+    config: Wav2Vec2Config | WhisperConfig | AudioConfig
     tensors: dict[str, Tensor]
 
-    def empty(self, backend: Backend) -> Wav2Vec2 | WhisperEncoder:
+    @property
+    def kind(self) -> str:
+        """What `AudioConfig.encoder` calls it."""
+        kinds = {Wav2Vec2Config: "wav2vec2", WhisperConfig: "whisper", AudioConfig: "mel_conv"}
+        return kinds[type(self.config)]
+
+    def empty(self, backend: Backend) -> AudioEncoder:
         """The network of this config without its tensors, for a host that fills it."""
         if isinstance(self.config, Wav2Vec2Config):
             return Wav2Vec2(self.config, backend=backend)
-        return WhisperEncoder(self.config, backend=backend)
+        if isinstance(self.config, WhisperConfig):
+            return WhisperEncoder(self.config, backend=backend)
+        return MelConvEncoder(self.config, backend=backend)
 
-    def build(self, backend: Backend) -> Wav2Vec2 | WhisperEncoder:
+    def build(self, backend: Backend) -> AudioEncoder:
         """The network with its tensors."""
         return fill(self.empty(on_meta(backend)), self.tensors, "audio encoder")
 

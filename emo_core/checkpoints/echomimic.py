@@ -63,7 +63,7 @@ ECHOMIMIC = Family(
             rows="state_rows",
         ),
         temporal=TemporalConfig(motion_frames=0, clip_frames=12),
-        face_locator=FaceLocatorConfig(inputs=1, channels=(16, 32, 96, 256), target="conv_in"),
+        face_locator=FaceLocatorConfig(inputs=1, channels=(16, 32, 96, 256), target="conv_in", guided=True),
         speed=None,
         schedule=ScheduleConfig(
             betas="linear", prediction="v", zero_snr=True, previous="divided", noise_clamp=1.5

@@ -51,11 +51,11 @@ HALLO = Family(
         ),
         audio=AudioConfig(site="module", layers=12, rows="encoder_at_frames"),
         temporal=TemporalConfig(levels=(True, True, True, False), motion_frames=2, clip_frames=16),
-        face_locator=FaceLocatorConfig(inputs=3, target="conv_in"),
+        face_locator=FaceLocatorConfig(inputs=3, target="conv_in", guided=True),
         speed=None,
         context=ContextConfig(),
         schedule=ScheduleConfig(betas="linear", prediction="v", zero_snr=True, previous="divided"),
-        long_video=LongVideoConfig(mode="chain", motion_source="reference"),
+        long_video=LongVideoConfig(full_clips=True, handover="pixels", motion_source="reference"),
         preset=PresetConfig(fps=25.0, steps=40, guidance=3.5, audio_guidance=3.5),
     ),
     releases=(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backend import Backend
-from ..config import EmoConfig
+from ..config import EmoConfig, VaeConfig
 from ..models.backbone import Backbone
 from ..models.emo import Encoders
 from ..models.vae import AutoencoderKL
@@ -41,6 +41,8 @@ class Checkpoint:
     config: EmoConfig
     tensors: dict[str, Tensor]
     files: tuple[Path, ...]
+    folder: Path | None = None
+    """The folder that was chosen; None if it was a file."""
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -84,7 +86,8 @@ def open_checkpoint(
         changes = dict(found.release.changes) if found.release else {}
         config = derive_config(found.family.config, shapes, merge(changes, given or {}))
     provenance = read_json(metadata, PROVENANCE_KEY) if PROVENANCE_KEY in metadata else {}
-    return Checkpoint(found.family, found.release, config, tensors, files, provenance)
+    folder = Path(path) if Path(path).is_dir() else None
+    return Checkpoint(found.family, found.release, config, tensors, files, folder, provenance)
 
 
 def build_backbone(checkpoint: Checkpoint, backend: Backend) -> Backbone:
@@ -98,22 +101,25 @@ def build_encoders(checkpoint: Checkpoint, backend: Backend) -> Encoders:
     return fill(Encoders(checkpoint.config, backend=on_meta(backend)), checkpoint.encoders(), "encoders")
 
 
-def build_vae(tensors: Mapping[str, Tensor], backend: Backend, groups: int = 32) -> AutoencoderKL:
-    """An AutoencoderKL from tensors named by diffusers (old or new) or by Stable Diffusion itself."""
+def read_vae(
+    path: Path, *, groups: int = 32, dtype: torch.dtype | None = None
+) -> tuple[VaeConfig, dict[str, Tensor]]:
+    """Config and tensors of the AutoencoderKL in a file: under the names of diffusers (old or new), of Stable
+    Diffusion itself, or inside a whole Stable Diffusion checkpoint."""
+    tensors = read_tensors(path, dtype)
+    first = "first_stage_model."
+    if any(key.startswith(first) for key in tensors):
+        tensors = {key[len(first) :]: value for key, value in tensors.items() if key.startswith(first)}
     ours = {key: _as_linear(key, value) for key, value in VAE_KEYS.apply(tensors).items()}
-    config = derive_vae_config({key: tuple(value.shape) for key, value in ours.items()}, groups)
-    return fill(AutoencoderKL(config, backend=on_meta(backend)), ours, "VAE")
+    return derive_vae_config({key: tuple(value.shape) for key, value in ours.items()}, groups), ours
 
 
 def load_vae(
     path: Path, backend: Backend, *, groups: int = 32, dtype: torch.dtype | None = None
 ) -> AutoencoderKL:
     """The VAE in a weight file."""
-    tensors = read_tensors(path, dtype)
-    first = "first_stage_model."
-    if any(key.startswith(first) for key in tensors):  # inside a whole Stable Diffusion checkpoint
-        tensors = {key[len(first) :]: value for key, value in tensors.items() if key.startswith(first)}
-    return build_vae(tensors, backend, groups)
+    config, tensors = read_vae(path, groups=groups, dtype=dtype)
+    return fill(AutoencoderKL(config, backend=on_meta(backend)), tensors, "VAE")
 
 
 def fill(module: Module, tensors: Mapping[str, Tensor], name: str) -> Module:

@@ -64,7 +64,9 @@ V_EXPRESS = Family(
             rows="two_per_frame",
         ),
         temporal=TemporalConfig(motion_frames=0, clip_frames=24),
-        face_locator=FaceLocatorConfig(inputs=3, channels=(16, 32, 96, 256), target="conv_in"),
+        face_locator=FaceLocatorConfig(
+            inputs=3, channels=(16, 32, 96, 256), target="conv_in", shows="key_points", guided=True
+        ),
         speed=None,
         schedule=ScheduleConfig(prediction="v", zero_snr=True, previous="divided"),
         long_video=LongVideoConfig(mode="windows", overlap=4, exact_tiling=True, median_filter=True),

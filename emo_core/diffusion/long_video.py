@@ -77,12 +77,35 @@ def tiled_length(seconds: float, fps: float, window: int, overlap: int) -> tuple
     return frames, frames / seconds
 
 
+def motion_pictures(
+    portrait: Tensor, decoded: Tensor | None, count: int, config: LongVideoConfig, face: Tensor | None, seed: int
+) -> Tensor:
+    """Motion frames [count, 3, H, W] in -1..1 of a clip, for families that hand over pictures.
+
+    portrait [1, 3, H, W] in -1..1; decoded are the last pictures [count, 3, H, W] in 0..1 of the clip before,
+    None at first; face [H, W] is true where a masked share (Hallo2) spares the pixels.
+    """
+    if decoded is not None:
+        motion = decoded.clamp(0, 1) * 2 - 1
+    elif config.motion_source == "reference":
+        motion = portrait.expand(count, -1, -1, -1)
+    else:
+        motion = torch.zeros_like(portrait).expand(count, -1, -1, -1)
+    if not config.motion_mask:
+        return motion
+    if face is None:
+        face = torch.zeros(portrait.shape[-2:])
+    generator = torch.Generator().manual_seed(seed)
+    return mask_motion_frames(motion, face.to(motion.device), config.motion_mask, generator)
+
+
 def mask_motion_frames(frames: Tensor, face: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Motion frames [n, 3, H, W] in -1..1 with a random `share` of the pixels outside the face grey (Hallo2).
 
     face [H, W] is true where nothing is taken away. All frames lose the same pixels.
     """
-    keep = torch.rand(face.shape, generator=generator) > share
+    keep = torch.rand(face.shape, generator=generator) > share  # on the CPU: the same everywhere
+    keep = keep.to(face.device)
     return keep_pixels(frames, keep, face)
 
 

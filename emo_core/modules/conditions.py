@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +45,18 @@ class Features:
     """Extra factor of audio attention, on top of the family's."""
     reference_gain: float = 1.0
     """Extra factor of a separate reference attention, on top of the family's."""
+
+    def at(self, frames: Sequence[int]) -> Features:
+        """The features of some frames, in that order; beyond the last frame its features are repeated."""
+
+        def picked(value: Tensor | None) -> Tensor | None:
+            if value is None:
+                return None
+            index = torch.tensor(frames, device=value.device)
+            return value[index.clamp(max=value.shape[0] - 1)]
+
+        face = self.face if self.face is None or self.face.shape[0] == 1 else picked(self.face)
+        return dataclasses.replace(self, audio=picked(self.audio), speed=picked(self.speed), face=face)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def clock(waveform: Tensor, frames: int | None) -> Tensor:
 
 def test_the_encoder_runs_at_the_frame_rate_and_ends_are_repeated() -> None:
     config = AudioConfig(encoder="wav2vec2", layers=2, window=5, rows="encoder_at_frames")
-    windows = rules.encode_windows(clock, config, torch.randn(16000), frames=32, fps=25.0)
+    windows = rules.encode_windows(clock, config, torch.randn(16000), frames=32, fps=25.0).all()
     assert windows.shape == (32, 5, 2, 3)
     assert windows[0, :, 0, 0].tolist() == [0, 0, 0, 1, 2]
     assert windows[31, :, 0, 0].tolist() == [29, 30, 31, 31, 31]
@@ -35,7 +35,7 @@ def test_sound_is_filled_up_to_whole_clips_with_frames_of_silence() -> None:
 
 def test_states_are_taken_from_4_before_to_5_after_a_frame() -> None:
     config = AudioConfig(encoder="whisper", layers=2, window=10, rows="state_rows")
-    windows = rules.encode_windows(clock, config, torch.randn(16000), frames=24, fps=24.0)
+    windows = rules.encode_windows(clock, config, torch.randn(16000), frames=24, fps=24.0).all()
     assert windows[12, :, 0, 0].tolist() == list(range(21, 31))
     assert windows[0, :, 0, 0].tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
 
@@ -48,7 +48,7 @@ def test_echomimic_makes_frames_until_one_is_behind_the_sound() -> None:
 def test_two_rows_per_frame_with_zeros_beyond_the_ends() -> None:
     config = AudioConfig(encoder="wav2vec2", layers=1, window=10, rows="two_per_frame")
     states = torch.ones(37, 1, 4)
-    windows = rules.two_per_frame_windows(states, 5, config.window)
+    windows = rules.two_per_frame_windows(states, 5, config.window).all()
     assert windows.shape == (5, 10, 1, 4)
     assert windows[0, :, 0, 0].tolist() == [0] * 4 + [1] * 6
     assert windows[4, :, 0, 0].tolist() == [1] * 6 + [0] * 4
@@ -56,7 +56,7 @@ def test_two_rows_per_frame_with_zeros_beyond_the_ends() -> None:
 
 def test_the_last_layers_are_used() -> None:
     config = AudioConfig(encoder="mel_conv", layers=1, window=5)
-    assert rules.encode_windows(clock, config, torch.randn(16000), frames=30, fps=30.0).shape == (30, 5, 1, 3)
+    assert rules.encode_windows(clock, config, torch.randn(16000), frames=30, fps=30.0).all().shape == (30, 5, 1, 3)
 
 
 def test_wav2vec2_hears_sound_of_unit_variance() -> None:

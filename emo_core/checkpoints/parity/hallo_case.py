@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...models.backbone import Backbone
 from ...models.emo import Encoders
+from ...models.guidance_rows import guidance_rows
 from ...models.reference_pair import encode_pair
 from ...models.vae import AutoencoderKL
 from ...modules.conditions import Features, Strengths
@@ -60,19 +61,17 @@ class Case:
             context_without=context_without,
             mixed=self.checkpoint.config.reference.mixed_rows,
         )
-        common = Features(
-            regions=_regions(self.inputs), strengths=Strengths(*self.config["case"]["motion_scale"])
-        )
-        without = dataclasses.replace(common, motion=pair.motion_without, context=context_without)
-        full = dataclasses.replace(
-            common,
+        full = Features(
             reference=pair.reference,
             motion=pair.motion,
             context=context,
             audio=self.encoders.audio_projection(windows),
             face=self.face(),
+            regions=_regions(self.inputs),
+            strengths=Strengths(*self.config["case"]["motion_scale"]),
         )
-        return [without, full]
+        rows = guidance_rows(self.checkpoint.config, full, context_without, pair.motion_without)
+        return [rows.none, rows.full]
 
     def face(self) -> Tensor:
         """Face Locator features [1, C, h, w]."""

@@ -20,6 +20,7 @@ from ...diffusion.schedule import Schedule
 from ...face.keypoints import keypoint_pictures
 from ...models.backbone import Backbone
 from ...models.emo import Encoders
+from ...models.guidance_rows import guidance_rows
 from ...modules.conditions import Features
 from ..files import read_tensors
 from ..load import Checkpoint, build_backbone, build_encoders, open_checkpoint
@@ -98,7 +99,7 @@ def check_v_express(folder: Path) -> Iterator[Check]:
     yield from _v_express_forward(case, case.tensors("forward"), drawn)
     frames = values["in.noise"].shape[2]
     states = values["in.wav2vec_last_hidden_state"][0][:, None]
-    windows = two_per_frame_windows(states, frames, case.checkpoint.config.audio.window)
+    windows = two_per_frame_windows(states, frames, case.checkpoint.config.audio.window).all()
     tokens = case.encoders.audio_projection(windows)
     yield compare("sampling out.audio_windows", windows[:, :, 0], values["out.audio_windows"], FORWARD)
     yield compare("sampling out.audio_projection", tokens, values["out.audio_projection"], FORWARD)
@@ -180,16 +181,14 @@ def _sampling(
     case: Case, values: Tensors, features: Features, prefix: str, final: str, steps: int, scale: float
 ) -> Iterator[Check]:
     """All steps of sampling in windows that the case has kept."""
-    without = dataclasses.replace(features, reference=None, audio=None, face=None)
+    both = guidance_rows(case.checkpoint.config, features)
     noise = frames_first(values["in.noise"])
     frames = noise.shape[0]
     config = case.checkpoint.config
     windows = plan_windows(frames, config.temporal.clip_frames, config.long_video)
 
     def predict(x: Tensor, timestep: int, window: Window) -> Tensor:
-        rows = [_of_frames(features, window)]
-        if scale > 1:
-            rows.insert(0, without)
+        rows = [row.at(window) for row in ((both.none, both.full) if scale > 1 else (both.full,))]
         times = torch.full((len(rows),), float(timestep))
         prediction = case.backbone(torch.cat([x] * len(rows)), times, rows).unflatten(0, (len(rows), -1))
         return guide(prediction[0], prediction[1], scale) if scale > 1 else prediction[0]
@@ -208,17 +207,6 @@ def _sampling(
         if name in values:
             yield compare(f"sampling {name}", frames_last(x), values[name], SAMPLING)
     yield compare(f"sampling {final}", frames_last(taken[-1]), values[final], SAMPLING)
-
-
-def _of_frames(features: Features, window: Window) -> Features:
-    """The features of some frames, in that order."""
-    index = torch.tensor(window)
-    audio, face = features.audio, features.face
-    return dataclasses.replace(
-        features,
-        audio=None if audio is None else audio[index],
-        face=face if face is None or face.shape[0] == 1 else face[index],
-    )
 
 
 def _windows(case: Case, listed: list[Any], frames: int) -> Iterator[Check]:
