@@ -10,10 +10,9 @@ from torch import Tensor
 from .host.sampling import (
     SAMPLERS,
     SCHEDULERS,
+    SeededNoise,
     make_guider,
-    make_noise,
-    make_sampler,
-    make_sigmas,
+    make_steps,
     sample_clips,
 )
 
@@ -79,7 +78,11 @@ class Sample(io.ComfyNode):
                     "The same value as cfg is the fastest.",
                 ),
                 io.Combo.Input(
-                    "sampler_name", options=SAMPLERS, default="euler", tooltip="ComfyUI's samplers."
+                    "sampler_name",
+                    options=SAMPLERS,
+                    default="euler",
+                    tooltip="ComfyUI's samplers. emo_ddim steps exactly as the published code of Hallo, EchoMimic "
+                    "and V-Express does, and takes no notice of the scheduler.",
                 ),
                 io.Combo.Input(
                     "scheduler", options=SCHEDULERS, default="simple", tooltip="How the steps are spaced."
@@ -118,10 +121,9 @@ class Sample(io.ComfyNode):
         keep_clips: bool = True,
     ) -> io.NodeOutput:
         guider = make_guider(model, full, reference_only, none, cfg, audio_cfg)
-        sigmas = make_sigmas(model, scheduler, steps, denoise)
-        sampler = make_sampler(sampler_name)
+        sampler, sigmas = make_steps(model, sampler_name, scheduler, steps, denoise)
         node_id = cls.hidden.unique_id
-        noise = make_noise(model, seed)
+        noise = SeededNoise(seed)
         made = sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id, keep_clips)
         return io.NodeOutput(made)
 

@@ -65,11 +65,16 @@ class Schedule:
             return [round(TRAIN_STEPS - k * stride) - 1 for k in range(steps)]
         return [TRAIN_STEPS - 1 - int(k * TRAIN_STEPS / steps) for k in range(steps)]  # the host's "simple"
 
-    def ddim_step(self, x: Tensor, prediction: Tensor, timesteps: list[int], index: int) -> Tensor:
-        """From timesteps[index] to the one before it, without added noise (eta 0)."""
+    def ddim_step(
+        self, x: Tensor, prediction: Tensor, timesteps: list[int], index: int, total: int | None = None
+    ) -> Tensor:
+        """From timesteps[index] to the one before it, without added noise (eta 0).
+
+        total is the number of steps from noise, if `timesteps` are only the last of them.
+        """
         timestep = timesteps[index]
         clean, noise = self.split(x, prediction, timestep)
-        alpha = self._previous_alpha(timesteps, index)
+        alpha = self._previous_alpha(timesteps, index, total or len(timesteps))
         return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
     def initial_noise(self, noise: Tensor) -> Tensor:
@@ -77,9 +82,9 @@ class Schedule:
         clamp = self.config.noise_clamp
         return noise if clamp is None else noise.clamp(-clamp, clamp)
 
-    def _previous_alpha(self, timesteps: list[int], index: int) -> Tensor:
+    def _previous_alpha(self, timesteps: list[int], index: int, total: int) -> Tensor:
         if self.config.previous == "divided":  # diffusers: not always the next of the list
-            previous = timesteps[index] - TRAIN_STEPS // len(timesteps)
+            previous = timesteps[index] - TRAIN_STEPS // total
         else:
             previous = timesteps[index + 1] if index + 1 < len(timesteps) else -1
         return self.alpha_bar[previous] if previous >= 0 else torch.ones(())

@@ -20,17 +20,14 @@ from ...emo_core.checkpoints.load import fill
 from ...emo_core.config import EmoConfig, ScheduleConfig, VaeConfig
 from ...emo_core.diffusion.schedule import Schedule
 from ...emo_core.models.backbone import Backbone
-from ...emo_core.models.emo import Encoders
 from ...emo_core.modules.conditions import Features
 from .hooks import HostHooks, stock_places
 from .layers import SUPPORTED_DTYPES, Precision, host_backend
-from .managed import Managed, patcher, to_host
-from .windows import features_at, use_frame_windows, window_frames
+from .managed import patcher
+from .windows import use_frame_windows, window_frames
 
 PAYLOAD = "emo"
 """Under this key every CONDITIONING entry of ours carries its `Features`."""
-ENCODERS = "emo_encoders"
-"""Under this key a MODEL carries the encoders that turn the last frames of a clip into motion features."""
 
 LEAST_SIGNAL = 4.8973451890853435e-08
 """What the host leaves of the signal at the last step of a zero-SNR schedule: none cannot be divided by."""
@@ -81,7 +78,7 @@ class HostBackbone(Backbone):
         self._check_length(frames, features)
         in_window = window_frames(transformer_options, frames)
         if in_window is not None:
-            features = [features_at(row, in_window) for row in features]
+            features = [move(row.at(in_window), x.device, x.dtype) for row in features]
         hooks = HostHooks(self.config, self.places, x, control, transformer_options)
         return super().forward(x, timesteps[::frames], features, hooks=hooks)
 
@@ -129,7 +126,11 @@ class EmoBaseModel(comfy.model_base.BaseModel):
         features = kwargs.get(PAYLOAD)
         if features is not None:
             dtype = self.manual_cast_dtype or self.get_dtype()
-            conds[PAYLOAD] = FeaturesCond(move(features, kwargs["device"], dtype))
+            rest = move(dataclasses.replace(features, audio=None), kwargs["device"], dtype)
+            # the sound of a video that is made as a whole comes to the device window by window
+            whole = self.emo_config.long_video.mode == "windows"
+            audio = features.audio if whole else move(features.audio, kwargs["device"], dtype)
+            conds[PAYLOAD] = FeaturesCond(dataclasses.replace(rest, audio=audio))
         return conds
 
 
@@ -171,45 +172,16 @@ def sampling_settings(schedule: ScheduleConfig) -> dict[str, Any]:
 def build_model(
     config: EmoConfig,
     state: Mapping[str, Tensor],
-    encoders: Managed[Encoders],
     weight_dtype: torch.dtype | None = None,
 ) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL from the backbone's weights; CheckpointError if a tensor is missing or does not fit.
-
-    The encoders come with it, since sampling needs them between clips.
-    """
+    """A MODEL from the backbone's weights; CheckpointError if a tensor is missing or does not fit."""
     precision = Precision.choose(state, weight_dtype)
     model = EmoBaseModel(EmoModelConfig(config, precision))
     fill(model.diffusion_model, precision.convert(state), "backbone")
     model.device = mm.unet_offload_device()
     handle = patcher(model)
-    handle.set_attachments(ENCODERS, encoders)
     use_frame_windows(handle)
     return handle
-
-
-def encode_motion(
-    handle: comfy.model_patcher.ModelPatcher, finished: list[Tensor], features: Features
-) -> dict[str, Tensor]:
-    """Motion features of the last frames of the finished clips' latents [F, 4, h, w] (paper, sec. 3.2)."""
-    encoders = handle.get_attachment(ENCODERS)
-    if encoders is None:
-        raise ValueError("this MODEL has lost its encoders: connect Load EMO Model")
-    config = handle.model.emo_config
-    frames = config.temporal.motion_frames
-    latents = handle.model.process_latent_in(torch.cat(finished[-frames:])[-frames:])
-    context = features.context if config.reference.context == "tokens" else None
-    return encode_reference(encoders, latents, context)
-
-
-def encode_reference(
-    encoders: Managed[Encoders], latents: Tensor, context: Tensor | None
-) -> dict[str, Tensor]:
-    """ReferenceNet tokens [N, L, C] by block path of scaled latents [N, 4, h, w]; one context for all."""
-    with encoders.on_device(encoders.activation_memory(latents.shape)) as network:
-        many = None if context is None else encoders.prepare(context).expand(latents.shape[0], -1, -1)
-        tokens = network.reference_net(encoders.prepare(latents), many)
-        return {path: to_host(value) for path, value in tokens.items()}
 
 
 def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:

@@ -14,17 +14,19 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...emo_core.animate import window
+from ...emo_core.config import EmoConfig
 from ...emo_core.media.clip_store import Clips, ClipsInMemory
 from ...emo_core.media.disk import read_rows
+from . import ddim
 from .managed import to_host
-from .model import PAYLOAD, EmoBaseModel, encode_motion
+from .model import PAYLOAD, EmoBaseModel
+from .motion import START, Motion, clip_motion
 from .progress import ClipProgress
 from .spill import open_clips
 from .windows import with_hints
 
 Conditioning = list[list[Any]]
-SAMPLERS: list[str] = comfy.samplers.KSampler.SAMPLERS
+SAMPLERS: list[str] = [*comfy.samplers.KSampler.SAMPLERS, ddim.NAME]
 SCHEDULERS: list[str] = comfy.samplers.KSampler.SCHEDULERS
 
 
@@ -56,24 +58,26 @@ def make_sampler(name: str) -> comfy.samplers.Sampler:
     return comfy.samplers.sampler_object(name)
 
 
+def make_steps(
+    handle: comfy.model_patcher.ModelPatcher, name: str, scheduler: str, steps: int, denoise: float
+) -> tuple[comfy.samplers.Sampler, Tensor]:
+    """Sampler and noise levels: the host's, or DDIM as published, which has levels of its own."""
+    if name == ddim.NAME:
+        return ddim.ddim_sampler(handle, steps, denoise), ddim.ddim_sigmas(handle, steps, denoise)
+    return make_sampler(name), make_sigmas(handle, scheduler, steps, denoise)
+
+
 class SeededNoise:
     """Standard normal noise from a seed, made on the CPU and so the same everywhere (the host's NOISE)."""
 
-    def __init__(self, seed: int, clamp: float | None = None) -> None:
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.clamp = clamp
 
     def generate_noise(self, latent: dict[str, Any]) -> Tensor:
-        """Noise of the latent's shape, clamped where the family was trained so."""
-        noise: Tensor = comfy.sample.prepare_noise(  # pyright: ignore[reportAssignmentType]
+        """Noise of the latent's shape."""
+        return comfy.sample.prepare_noise(  # pyright: ignore[reportReturnType]
             latent["samples"], self.seed
         )
-        return noise if self.clamp is None else noise.clamp(-self.clamp, self.clamp)
-
-
-def make_noise(handle: comfy.model_patcher.ModelPatcher, seed: int) -> SeededNoise:
-    """The noise a MODEL of ours starts from."""
-    return SeededNoise(seed, emo_model(handle).emo_config.schedule.noise_clamp)
 
 
 class EmoGuider(comfy.samplers.CFGGuider):
@@ -131,11 +135,11 @@ def sample_clips(
     last frames of the clip before. With `keep_clips` finished clips go to disk, where a later run of the same
     finds them.
     """
-    samples = latent["samples"]
+    frames = latent["samples"].shape[0]
     model = emo_model(guider.model_patcher)
-    clip_frames = clip_frames or model.emo_config.temporal.clip_frames
-    starts = range(0, samples.shape[0], clip_frames)
-    progress = ClipProgress(samples.shape[0], len(starts), sigmas.shape[-1] - 1, model.latent_format, node_id)
+    clip_frames = clip_length(model.emo_config, clip_frames, frames)
+    starts = range(0, frames, clip_frames)
+    progress = ClipProgress(frames, len(starts), sigmas.shape[-1] - 1, model.latent_format, node_id)
     clips: Clips = ClipsInMemory()
     if keep_clips and len(starts) > 1:
         clips = open_clips(guider, noise, sampler, sigmas, latent, clip_frames)
@@ -144,12 +148,14 @@ def sample_clips(
         if start < clips.frames:
             continue
         progress.start_clip(index)
-        part = part_of_latent(latent, start, start + clip_frames)
+        stop = start + clip_frames
+        shown = range(start, stop if model.emo_config.long_video.full_clips else min(stop, frames))
+        part = part_of_latent(latent, shown)
         seeded = copy.copy(noise)
         seeded.seed = noise.seed + index
-        with clip_conds(guider, start, start + clip_frames, clips):
+        with clip_conds(guider, shown, clips, seeded.seed):
             clip = guider.sample(
-                seeded.generate_noise(part),
+                initial_noise(model.emo_config, seeded.generate_noise(part)),
                 part["samples"],
                 sampler,
                 sigmas,
@@ -158,49 +164,75 @@ def sample_clips(
                 disable_pbar=True,
                 seed=seeded.seed,
             )
-        clips.append(to_host(clip))
+        clips.append(to_host(clip)[: frames - start])
     return {**latent, "samples": clips.finish()}
 
 
+def clip_length(config: EmoConfig, wanted: int, frames: int) -> int:
+    """Frames made at once: all of them where the model itself works in windows."""
+    return frames if config.long_video.mode == "windows" else wanted or config.temporal.clip_frames
+
+
+def initial_noise(config: EmoConfig, noise: Tensor) -> Tensor:
+    """Noise as the family starts from it: some cut off what is far from the mean."""
+    clamp = config.schedule.noise_clamp
+    return noise if clamp is None else noise.clamp(-clamp, clamp)
+
+
 @contextmanager
-def clip_conds(guider: comfy.samplers.CFGGuider, start: int, stop: int, finished: Clips) -> Iterator[None]:
-    """The guider with the conditions of frames `start` to `stop`; restored, since guiders are cached."""
+def clip_conds(
+    guider: comfy.samplers.CFGGuider, shown: range, finished: Clips, seed: int
+) -> Iterator[None]:
+    """The guider with the conditions of the frames `shown`; restored, since guiders are cached."""
     original = guider.original_conds
+    motion = motion_of_clip(guider, finished, seed)
     try:
         guider.original_conds = {
-            name: [clip_cond(cond, start, stop, finished, guider.model_patcher) for cond in conds]
-            for name, conds in original.items()
+            name: [clip_cond(cond, shown, motion) for cond in conds] for name, conds in original.items()
         }
         yield
     finally:
         guider.original_conds = original
 
 
-def clip_cond(
-    cond: dict[str, Any],
-    start: int,
-    stop: int,
-    finished: Clips,
-    patcher: comfy.model_patcher.ModelPatcher,
-) -> dict[str, Any]:
+def motion_of_clip(guider: comfy.samplers.CFGGuider, finished: Clips, seed: int) -> Motion | None:
+    """What the next clip sees of the finished ones; None if its conditions have it already."""
+    for cond in (cond for conds in guider.original_conds.values() for cond in conds):
+        features = cond.get(PAYLOAD)
+        if features is None:
+            raise ValueError(
+                "the guider got a CONDITIONING without EMO features: connect EMO Condition to it"
+            )
+        if features.motion is not None:
+            handle = guider.model_patcher
+            count = emo_model(handle).emo_config.temporal.motion_frames
+            tail = finished.tail(count) if finished.frames else None
+            return clip_motion(handle, cond[START], tail, seed)
+    return None
+
+
+def clip_cond(cond: dict[str, Any], shown: range, motion: Motion | None) -> dict[str, Any]:
     """One condition for one clip."""
-    features = cond.get(PAYLOAD)
-    if features is None:
-        raise ValueError("the guider got a CONDITIONING without EMO features: connect EMO Condition to it")
-    clip = window(features, start, stop)
-    if finished.frames and features.motion is not None:
-        tail = finished.tail(emo_model(patcher).emo_config.temporal.motion_frames)
-        clip = dataclasses.replace(clip, motion=encode_motion(patcher, [tail], features))
-    return {**with_hints(cond, range(start, stop)), PAYLOAD: clip}
+    features = cond[PAYLOAD].at(shown)
+    if motion is not None and features.motion is not None:
+        features = dataclasses.replace(features, motion=motion.of(cond[START]))
+    return {**with_hints(cond, shown), PAYLOAD: features}
 
 
-def part_of_latent(latent: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
-    """Frames `start` to `stop` of a LATENT with its mask."""
-    part = {**latent, "samples": read_rows(latent["samples"], start, stop)}
+def part_of_latent(latent: dict[str, Any], shown: range) -> dict[str, Any]:
+    """The frames `shown` of a LATENT with its mask; beyond the end the last frame is repeated."""
+    samples = latent["samples"]
+    part = {**latent, "samples": _rows(samples, shown)}
     mask = latent.get("noise_mask")
-    if mask is not None and mask.shape[0] == latent["samples"].shape[0]:
-        part["noise_mask"] = mask[start:stop]
+    if mask is not None and mask.shape[0] == samples.shape[0]:
+        part["noise_mask"] = _rows(mask, shown)
     return part
+
+
+def _rows(tensor: Tensor, shown: range) -> Tensor:
+    rows = read_rows(tensor, shown.start, min(shown.stop, tensor.shape[0]))
+    missing = len(shown) - rows.shape[0]
+    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows
 
 
 def emo_model(patcher: comfy.model_patcher.ModelPatcher) -> EmoBaseModel:

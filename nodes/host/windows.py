@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +11,6 @@ import comfy.controlnet
 import comfy.model_patcher
 import comfy.patcher_extension
 from torch import Tensor
-
-from ...emo_core.modules.conditions import Features
 
 CalcCondBatch = Callable[..., list[Tensor]]
 
@@ -80,17 +77,6 @@ def window_frames(transformer_options: dict[str, Any], frames: int) -> list[int]
     anchor = getattr(window, "causal_anchor_index", None)  # newer hosts put a frame in front of a window
     found = found if anchor is None or anchor < 0 else [anchor, *found]
     return found if len(found) == frames else None
-
-
-def features_at(features: Features, frames: Sequence[int]) -> Features:
-    """The features of these frames. Motion features stay: they are what came before the video."""
-
-    def cut(value: Tensor | None) -> Tensor | None:
-        return value if value is None or value.shape[0] == 1 else value[list(frames)]
-
-    return dataclasses.replace(
-        features, audio=cut(features.audio), speed=cut(features.speed), face=cut(features.face)
-    )
 
 
 def with_hints(cond: dict[str, Any], frames: Sequence[int] | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Run:
         try:
             latents = host.sample_clips(
                 guider,
-                host.make_noise(self.model, choice["seed"]),
+                host.SeededNoise(choice["seed"]),
                 host.make_sampler(choice["sampler"]),
                 host.make_sigmas(self.model, "simple", choice["steps"], 1.0),
                 latent,

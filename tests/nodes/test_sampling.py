@@ -29,7 +29,7 @@ def sample(ours, model, prepared: tuple, seed: int = 3, scale: float = 1.5, audi
     host = ours["nodes.host.sampling"]
     guider = host.make_guider(model, full, silent, nothing, scale, audio_scale)
     sigmas = host.make_sigmas(model, "simple", 3, 1.0)
-    noise = host.make_noise(model, seed)
+    noise = host.SeededNoise(seed)
     return host.sample_clips(guider, noise, host.make_sampler("euler"), sigmas, latent, 0, None)["samples"]
 
 
@@ -85,7 +85,7 @@ def test_a_guider_is_left_as_it_was_even_after_an_error(ours, networks, prepared
     sampler.sampler_function = broken
     with pytest.raises(KeyError):
         host.sample_clips(
-            guider, host.make_noise(networks[0], 0), sampler, torch.tensor([1.0, 0.0]), prepared[3], 0, None
+            guider, host.SeededNoise(0), sampler, torch.tensor([1.0, 0.0]), prepared[3], 0, None
         )
     assert guider.original_conds is before
 
