@@ -7,13 +7,15 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from .convert import audio_from_sound, portrait_from_image, sound_from_audio, trimmed
+from .convert import audio_from_sound, embedding_from, portrait_from_image, sound_from_audio, trimmed
 from .steering import heard_of
 from .types import (
     AudioValue,
     EmoAudio,
     EmoEncoders,
+    EmoFaceEmbedding,
     EmoFaceRegion,
+    EmoLandmarks,
     EmoReference,
     EmoSpeed,
     EmoStrengths,
@@ -25,6 +27,10 @@ from .types import (
 )
 from .values import audio_of, conditionings, reference_of, region_of, speed_of
 
+LANDMARKS_HINT = (
+    "Points of the face, from EMO Detect Face or an OpenPose node with faces: they take the place of whatever of "
+    "mask, lips and key points is not given."
+)
 SIZE_HINT = "Side of the square video in pixels, a multiple of 8; 0 is what the model was trained for."
 
 
@@ -48,6 +54,12 @@ class EncodeReference(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="The VAE of Load EMO Model, or Stable Diffusion 1.5's."),
                 io.Image.Input("image", tooltip="One picture of one face, seen from the front, RGB."),
                 size_input(),
+                EmoFaceEmbedding.Input(
+                    "face_embedding",
+                    optional=True,
+                    tooltip="Who the face is, for models that want to know it (Hallo): 512 values of an insightface "
+                    "recognition model. Without it the face is kept less well.",
+                ),
             ],
             outputs=[
                 EmoReference.Output(
@@ -57,9 +69,14 @@ class EncodeReference(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, encoders: EncodersValue, vae: Any, image: Tensor, size: int) -> io.NodeOutput:
-        portrait = portrait_from_image(image, size or encoders.config.preset.size)
-        return io.NodeOutput(reference_of(encoders, vae, portrait))
+    def execute(
+        cls, encoders: EncodersValue, vae: Any, image: Tensor, size: int, face_embedding: Any = None
+    ) -> io.NodeOutput:
+        config = encoders.config
+        portrait = portrait_from_image(image, size or config.preset.size)
+        known = face_embedding is not None and config.context is not None
+        embedding = embedding_from(face_embedding, config.context.inputs) if known and config.context else None
+        return io.NodeOutput(reference_of(encoders, vae, portrait, embedding))
 
 
 class EncodeAudio(io.ComfyNode):
@@ -83,7 +100,8 @@ class EncodeAudio(io.ComfyNode):
                     min=0.0,
                     max=120.0,
                     step=0.01,
-                    tooltip="Frames per second of the video; 0 is what the model was trained for.",
+                    tooltip="Frames per second of the video; 0 is what the model was trained for. "
+                    "V-Express takes it as the most, and makes a little less so that its windows fit.",
                 ),
                 io.Float.Input(
                     "start",
@@ -165,7 +183,7 @@ class EncodeAudio(io.ComfyNode):
         sound = trimmed(sound_from_audio(audio), start, length)
         heard = sound if vocals is None else trimmed(sound_from_audio(vocals), start, length)
         sound, heard = heard_of(sound, 0.0, 0.0, tail), heard_of(heard, gate, loudness, tail)
-        value = audio_of(encoders, sound, heard, fps or encoders.config.preset.fps)
+        value = audio_of(encoders, sound, heard, fps or None)
         return io.NodeOutput(value, audio_from_sound(sound), value.fps, value.frames)
 
 
@@ -196,6 +214,24 @@ class EncodeFaceRegion(io.ComfyNode):
                     tooltip="The face, painted in the mask editor on the same picture. "
                     "Without it the middle of the picture is taken.",
                 ),
+                io.Mask.Input(
+                    "lips",
+                    optional=True,
+                    tooltip="The lips, painted on the same picture, for models that hear with the lips apart (Hallo). "
+                    "Without it they are taken from the landmarks, or where lips usually are.",
+                ),
+                io.MultiType.Input(
+                    EmoLandmarks.Input("landmarks", optional=True, tooltip=LANDMARKS_HINT),
+                    types=[io.Custom("POSE_KEYPOINT")],
+                ),
+                io.String.Input(
+                    "key_points",
+                    default="",
+                    optional=True,
+                    tooltip="Left eye, right eye and nose, for models that are shown them (V-Express): "
+                    "'0.38 0.42, 0.62 0.42, 0.5 0.58', shares of the square picture from the left and from the top. "
+                    "Empty: from the landmarks, or where they usually are.",
+                ),
             ],
             outputs=[
                 EmoFaceRegion.Output(
@@ -207,9 +243,17 @@ class EncodeFaceRegion(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, encoders: EncodersValue, size: int, margin: float, mask: Tensor | None = None
+        cls,
+        encoders: EncodersValue,
+        size: int,
+        margin: float,
+        mask: Tensor | None = None,
+        lips: Tensor | None = None,
+        landmarks: Any = None,
+        key_points: str = "",
     ) -> io.NodeOutput:
-        value = region_of(encoders, mask, size or encoders.config.preset.size, margin)
+        side = size or encoders.config.preset.size
+        value = region_of(encoders, mask, side, margin, lips, landmarks, key_points)
         return io.NodeOutput(value, value.mask[None])
 
 

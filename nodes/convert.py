@@ -26,6 +26,22 @@ def portrait_from_image(image: Tensor, size: int) -> Tensor:
     return fit_square(image.float().movedim(-1, 1), size).movedim(1, -1)
 
 
+def as_picture(portrait: Tensor) -> Tensor:
+    """IMAGE [N, H, W, 3] in 0..1 as networks take it: [N, 3, H, W] in -1..1."""
+    return portrait.movedim(-1, 1) * 2 - 1
+
+
+def embedding_from(value: Any, width: int) -> Tensor:
+    """A face embedding [width] from a tensor, array or list of any shape with so many values."""
+    embedding = torch.as_tensor(value, dtype=torch.float32).detach().cpu().reshape(-1)
+    if embedding.numel() != width:
+        raise ValueError(
+            f"the face embedding has {embedding.numel()} values, want {width}: connect EMO Face Embedding, or "
+            "another node's embedding of an insightface recognition model"
+        )
+    return embedding
+
+
 def sound_from_audio(audio: dict[str, Any]) -> Sound:
     """The samples [C, S] of an AUDIO with one sound in it."""
     waveform, rate = audio["waveform"], int(audio["sample_rate"])

@@ -18,7 +18,7 @@ from ..emo_core.media.video import Sound
 from ..emo_core.modules.conditions import Features, Strengths
 
 if TYPE_CHECKING:
-    from ..emo_core.audio.mel_conv import MelConvEncoder
+    from ..emo_core.audio.encoders import AudioEncoder
     from ..emo_core.models.emo import Encoders
     from .host.managed import Managed
 
@@ -29,6 +29,12 @@ EmoFaceRegion = io.Custom("EMO_FACE_REGION")
 EmoSpeed = io.Custom("EMO_SPEED")
 EmoCrop = io.Custom("EMO_CROP")
 EmoStrengths = io.Custom("EMO_STRENGTHS")
+EmoFaceEmbedding = io.Custom("EMO_FACE_EMBEDDING")
+"""Who a face is: a tensor [E], 512 values of an insightface recognition model, not normalised."""
+EmoLandmarks = io.Custom("EMO_LANDMARKS")
+"""Points of faces: a dict of `points`, numbers [N, 5, 2] of x, y in px (the eye on the left of the picture, the one
+on the right, the nose, the left and the right corner of the mouth), `width` and `height` of the picture in px, and
+perhaps `box`, numbers [N, 4] of x0, y0, x1, y1 in px."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class EncodersValue:
 
     config: EmoConfig
     networks: Managed[Encoders]
-    audio: Managed[MelConvEncoder]
+    audio: Managed[AudioEncoder]
     """The audio encoder: waveform to states."""
     family: str = ""
     """What the model is called in a video's tags."""
@@ -48,15 +54,20 @@ class ReferenceValue:
     """EMO_REFERENCE: the portrait as the networks see it."""
 
     tokens: Mapping[str, Tensor]
-    """ReferenceNet tokens by block path, each [1, L, C]."""
+    """ReferenceNet tokens by block path, each [K, L, C]."""
     motion: Mapping[str, Tensor] | None
     """Tokens of the motion frames before the first clip, each [n, L, C]."""
+    motion_without: Mapping[str, Tensor] | None
+    """The same for the row of guidance without conditions."""
     context: Tensor | None
-    """Image tokens [1, T, D]."""
+    """Image tokens [1, T, D] of the face embedding."""
+    context_without: Tensor | None
+    """Image tokens of no face embedding."""
     portrait: Tensor
     """The picture that was encoded, [H, W, 3] in 0..1."""
-    channels: int
-    """Channels of the model's latents."""
+    latents: Tensor
+    """Its scaled latents [1, C, h, w]."""
+    config: EmoConfig
     family: str = ""
     """What the model is called in a video's tags."""
 
@@ -66,14 +77,11 @@ class AudioValue:
     """EMO_AUDIO: the sound as tokens for each frame."""
 
     tokens: Tensor
-    """[F, T, D]."""
+    """[F, T, D], F at least `frames`."""
     fps: float
     sound: Sound
-
-    @property
-    def frames(self) -> int:
-        """F, the number of frames."""
-        return self.tokens.shape[0]
+    frames: int
+    """Frames of the video."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,11 @@ class FaceRegionValue:
     """EMO_FACE_REGION: where the face may be."""
 
     features: Tensor
-    """Face Locator output [1, C, h, w]."""
+    """Face Locator output [1 or F, C, h, w]."""
     mask: Tensor
     """[H, W] in 0..1."""
+    regions: tuple[Tensor, ...] | None = None
+    """Audio masks by level (see `Features.regions`)."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..emo_core.face.boxes import box_mask
+from ..emo_core.audio.rules import video_length
+from ..emo_core.face.landmarks import Landmarks, parse_points
+from ..emo_core.face.locator_input import FaceMarks, locator_input
 from ..emo_core.face.regions import box_around, middle_box
 from ..emo_core.face.speed_curve import speed_curve, speeds_of
 from ..emo_core.media.pictures import curve_panel, region_panel, stack, waveform_panel
 from ..emo_core.media.video import Sound
+from ..emo_core.models.guidance_rows import guidance_rows
 from ..emo_core.modules.conditions import Features
 from ..emo_core.provenance.statement import Statement, digest
-from .convert import empty_latent, region_from_mask
+from .convert import as_picture, empty_latent, region_from_mask
 from .host import encode
-from .host.model import PAYLOAD, encode_reference
+from .host.model import PAYLOAD
+from .host.motion import START, ClipStart
 from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, SpeedValue, StrengthsValue
 
 TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
@@ -29,29 +33,62 @@ PANEL = (768, 96)  # px, of a waveform or curve
 PORTRAIT_SIDE = 384  # px
 
 
-def reference_of(encoders: EncodersValue, vae: Any, portrait: Tensor) -> ReferenceValue:
-    """EMO_REFERENCE of a portrait [1, S, S, 3]."""
-    config, networks = encoders.config, encoders.networks
-    context = encode.encode_context(networks, None)
-    seen = context if config.reference.context == "tokens" else None
-    latents = encode.encode_portrait(vae, portrait, config)
-    tokens = encode_reference(networks, latents, seen)
-    motion = encode.encode_start_motion(networks, vae, portrait, tokens, seen, config)
-    return ReferenceValue(tokens, motion, context, portrait[0], latents.shape[1], encoders.family)
+def reference_of(
+    encoders: EncodersValue, vae: Any, portrait: Tensor, embedding: Tensor | None = None
+) -> ReferenceValue:
+    """EMO_REFERENCE of a portrait [1, S, S, 3] and, for families that want to know it, who the face is [E]."""
+    networks = encoders.networks
+    context, without = (encode.encode_context(networks, known) for known in (embedding, None))
+    latents, pair = encode.encode_portrait(networks, vae, as_picture(portrait), context, without)
+    return ReferenceValue(
+        tokens=pair.reference,
+        motion=pair.motion,
+        motion_without=pair.motion_without,
+        context=context,
+        context_without=without,
+        portrait=portrait[0],
+        latents=latents,
+        config=encoders.config,
+        family=encoders.family,
+    )
 
 
-def audio_of(encoders: EncodersValue, sound: Sound, heard: Sound, fps: float) -> AudioValue:
-    """EMO_AUDIO of `heard`, as long as `sound` lasts."""
-    frames = sound.frames(fps)
-    windows = encode.encode_windows(encoders.config.audio, encoders.audio, heard, frames, fps)
-    return AudioValue(encode.project_windows(encoders.networks, windows), fps, sound)
+def audio_of(encoders: EncodersValue, sound: Sound, heard: Sound, fps: float | None) -> AudioValue:
+    """EMO_AUDIO of `heard`, as long as `sound` lasts; fps None is the model's own."""
+    config = encoders.config
+    frames, fps = video_length(config, sound.seconds, fps)
+    tokens = encode.encode_audio(config, encoders.audio, encoders.networks, heard, frames, fps)
+    return AudioValue(tokens, fps, sound, frames)
 
 
-def region_of(encoders: EncodersValue, mask: Tensor | None, size: int, margin: float) -> FaceRegionValue:
-    """EMO_FACE_REGION: the box around a mask with a margin, or the middle of the picture."""
-    box = middle_box(size) if mask is None else box_around(region_from_mask(mask, size))
-    square = box_mask(box, size, size, expand=1 + 2 * margin)[0, 0]
-    return FaceRegionValue(encode.encode_face(encoders.networks, square), square)
+def region_of(
+    encoders: EncodersValue,
+    mask: Tensor | None,
+    size: int,
+    margin: float,
+    lips: Tensor | None = None,
+    landmarks: Any = None,
+    key_points: str = "",
+) -> FaceRegionValue:
+    """EMO_FACE_REGION: the box around a mask with a margin, or a found face, or the middle of the picture."""
+    found = None if landmarks is None else Landmarks.read(landmarks).in_square(size)
+    points = parse_points(key_points)
+    marks = FaceMarks(
+        face=box_around(region_from_mask(mask, size))
+        if mask is not None
+        else middle_box(size)
+        if found is None
+        else found.face_box(),
+        lips=box_around(region_from_mask(lips, size))
+        if lips is not None
+        else None
+        if found is None
+        else found.lips_box(),
+        points=points * size if points is not None else None if found is None else found.eyes_and_nose(),
+    )
+    located = locator_input(encoders.config, marks, size, margin)
+    features = encode.encode_face(encoders.networks, located.picture)
+    return FaceRegionValue(features, located.mask, located.regions)
 
 
 def speed_of(
@@ -73,7 +110,7 @@ def conditionings(
     strengths: StrengthsValue | None = None,
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """CONDITIONING with everything, without the sound, without sound and portrait; and an empty LATENT."""
-    size = reference.portrait.shape[0]
+    size, config = reference.portrait.shape[0], reference.config
     full = Features(
         reference=reference.tokens,
         motion=reference.motion,
@@ -81,15 +118,24 @@ def conditionings(
         audio=audio.tokens,
         face=None if region is None else matching_region(region, size),
         speed=None if speed is None else matching_speed(speed, audio.frames),
+        regions=None if region is None else region.regions,
     )
     if strengths is not None:
         full = strengths.of(full)
-    silent = dataclasses.replace(full, audio=None)
-    nothing = dataclasses.replace(silent, reference=None)
+    rows = guidance_rows(config, full, reference.context_without, reference.motion_without)
+    start = ClipStart(
+        portrait=as_picture(reference.portrait[None]),
+        latents=reference.latents,
+        face=None if region is None else region.mask,
+        context=reference.context,
+        context_without=reference.context_without,
+        guided=True,
+    )
     text = torch.zeros(1, 1, TEXT_WIDTH)
-    everything, no_sound, neither = ([[text, {PAYLOAD: item}]] for item in (full, silent, nothing))
+    entries = ((rows.full, start), (rows.silent, start), (rows.none, dataclasses.replace(start, guided=False)))
+    everything, no_sound, neither = ([[text, {PAYLOAD: row, START: begin}]] for row, begin in entries)
     made = Statement(reference.family, digest(reference.portrait), digest(audio.sound.samples))
-    latent = {**empty_latent(audio.frames, reference.channels, size), STATEMENT: made}
+    latent = {**empty_latent(audio.frames, config.unet.latent_channels, size), STATEMENT: made}
     return everything, no_sound, neither, latent
 
 

@@ -99,6 +99,7 @@ ECHOMIMIC = Family(
             licence=_LICENCE,
             changes={"preset": {"steps": 6, "guidance": 1.0, "audio_guidance": 1.0}},
             hint="_acc",
+            shares_folder="echomimic",
         ),
     ),
 )

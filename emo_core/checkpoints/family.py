@@ -58,7 +58,7 @@ class Release:
     """Published files of one family: everything a user has to have."""
 
     name: str
-    """Its folder below the models folder, and its name in commands."""
+    """In commands and in the load node."""
     title: str
     repo: str
     parts: tuple[Part, ...]
@@ -69,6 +69,13 @@ class Release:
     hint: str = ""
     """Text in a file's path by which this release is preferred to others of the same layout."""
     note: str = ""
+    shares_folder: str = ""
+    """The release in whose folder its files lie too, because the two have files in common."""
+
+    @property
+    def folder(self) -> str:
+        """Its folder below the models folder."""
+        return self.shares_folder or self.name
 
 
 @dataclass(frozen=True)

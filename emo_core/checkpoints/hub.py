@@ -68,7 +68,7 @@ def files_of(name: str) -> list[HubFile]:
     """What to fetch for a release, with its companions, or for a companion; ValueError lists the names."""
     for release in RELEASES:
         if release.name == name:
-            own = [HubFile(release.repo, p.hub_path, release.name, p.gigabytes) for p in release.parts]
+            own = [HubFile(release.repo, p.hub_path, release.folder, p.gigabytes) for p in release.parts]
             return own + [_companion_file(companion) for companion in release.companions]
     for companion in COMPANIONS:
         if companion.name == name:
@@ -143,10 +143,10 @@ def _sha256(path: Path) -> str:
 
 
 def _release_entry(release: Release, root: Path) -> Entry:
-    folder = root / release.name
+    folder = root / release.folder
     present = {file.stem: file for file in weight_files(folder)} if folder.is_dir() else {}
     files = tuple(
-        Status(HubFile(release.repo, part.hub_path, release.name, part.gigabytes), present.get(part.stem))
+        Status(HubFile(release.repo, part.hub_path, release.folder, part.gigabytes), present.get(part.stem))
         for part in release.parts
     )
     needs = tuple(companion.name for companion in release.companions)

@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-import comfy.sd
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from ...emo_core.audio.features import StateTimes, frame_windows
-from ...emo_core.audio.mel_conv import SAMPLE_RATE, MelConvEncoder, normalise
-from ...emo_core.config import AudioConfig, EmoConfig
+from ...emo_core.audio.encoders import AudioEncoder, audio_windows, encode_states
+from ...emo_core.audio.wav2vec2 import Wav2Vec2
+from ...emo_core.config import EmoConfig
+from ...emo_core.diffusion.long_video import motion_pictures
 from ...emo_core.media.video import Sound
 from ...emo_core.models.emo import Encoders
+from ...emo_core.models.reference_pair import ReferencePair
 from .managed import Managed, to_host
-from .model import encode_reference
+from .motion import encode_pictures, encode_reference
 
-PROJECTED_FRAMES = 256  # audio windows projected at once
-
-
-def encode_portrait(vae: comfy.sd.VAE, picture: Tensor, config: EmoConfig) -> Tensor:
-    """Scaled latents [1, 4, h, w] of a picture [1, 8h, 8w, 3] in 0..1."""
-    latents: Tensor = vae.encode(picture)  # pyright: ignore[reportAssignmentType]
-    if latents.ndim != 4 or latents.shape[1] != config.unet.latent_channels:
-        raise ValueError(
-            f"the VAE makes latents {tuple(latents.shape)}, want [1, {config.unet.latent_channels}, h, w]: "
-            "connect the VAE of Load EMO Model, or Stable Diffusion 1.5's"
-        )
-    return latents * config.vae.scaling
+AUDIO_MEMORY = 512 << 20  # bytes beside the weights of an audio encoder
+WAV2VEC2_MEMORY = 1536 << 20  # 30 s of convolutions, or the attention of 3000 states
 
 
-def encode_start_motion(
+def encode_portrait(
     encoders: Managed[Encoders],
-    vae: comfy.sd.VAE,
-    picture: Tensor,
-    tokens: dict[str, Tensor],
+    vae: Any,
+    portrait: Tensor,
     context: Tensor | None,
-    config: EmoConfig,
-) -> dict[str, Tensor] | None:
-    """Motion features [n, L, C] by block path for the first clip, which has no clip before it.
+    context_without: Tensor | None,
+) -> tuple[Tensor, ReferencePair]:
+    """Scaled latents [1, C, h, w] of a portrait [1, 3, 8h, 8w] in -1..1, and what the networks see of it.
 
-    The paper sets the motion frames to zero: mid-grey pictures; some families repeat the portrait instead.
+    That includes the motion frames of the first clip, which has no clip before it.
     """
-    count = config.temporal.motion_frames
-    if not count:
-        return None
-    if config.long_video.motion_source == "zeros":
-        grey = encode_portrait(vae, torch.full_like(picture, 0.5), config)
-        tokens = encode_reference(encoders, grey, context)
-    return {path: value.expand(count, -1, -1) for path, value in tokens.items()}
+    config = encoders.network.config
+    latents = encode_pictures(vae, portrait, config)
+    count, motion = config.temporal.motion_frames, None
+    if count:
+        # pixels that Hallo2 takes away by chance are taken away when the clip's seed is known
+        pictures = motion_pictures(portrait, None, count, config.long_video, torch.ones(portrait.shape[-2:]), 0)
+        motion = encode_pictures(vae, pictures, config)
+    return latents, encode_reference(encoders, latents, motion, context, context_without)
 
 
 def encode_context(encoders: Managed[Encoders], embedding: Tensor | None) -> Tensor | None:
@@ -56,13 +49,11 @@ def encode_context(encoders: Managed[Encoders], embedding: Tensor | None) -> Ten
     return None if context is None else to_host(context)
 
 
-def encode_face(encoders: Managed[Encoders], mask: Tensor) -> Tensor:
-    """Face Locator features [1, C, h, w] of a mask [8h, 8w] in 0..1."""
-    height, width = mask.shape
-    memory = encoders.activation_memory((1, 1, height, width))
+def encode_face(encoders: Managed[Encoders], pictures: Tensor) -> Tensor:
+    """Face Locator features [N, C, h, w] of pictures [N, inputs, 8h, 8w] in 0..1."""
+    memory = encoders.activation_memory((1, 1, *pictures.shape[-2:]))
     with encoders.on_device(memory) as network:
-        inputs = network.config.face_locator.inputs
-        return to_host(network.face_locator(encoders.prepare(mask).expand(1, inputs, -1, -1)))
+        return torch.cat([to_host(network.face_locator(encoders.prepare(one))) for one in pictures.split(1)])
 
 
 def encode_speed(encoders: Managed[Encoders], degrees: Tensor) -> Tensor:
@@ -74,25 +65,23 @@ def encode_speed(encoders: Managed[Encoders], degrees: Tensor) -> Tensor:
     return to_host(embedding)
 
 
-def encode_states(encoder: Managed[MelConvEncoder], waveform: Tensor) -> Tensor:
-    """States [T, layers, C] of a waveform [S] at the encoder's rate, in pieces of bounded memory."""
-    with encoder.on_device(512 << 20) as network:
-        return to_host(network.encode(waveform.to(encoder.device)))
-
-
-def encode_windows(
-    config: AudioConfig, encoder: Managed[MelConvEncoder], sound: Sound, frames: int, fps: float
+def encode_audio(
+    config: EmoConfig,
+    encoder: Managed[AudioEncoder],
+    encoders: Managed[Encoders],
+    heard: Sound,
+    frames: int,
+    fps: float,
 ) -> Tensor:
-    """Windows [F, K, layers, C] of encoder states around each frame."""
-    states = encode_states(encoder, normalise(sound.mono(SAMPLE_RATE)))
-    return frame_windows(states[:, -config.layers :], StateTimes(), frames, fps, config.window)
+    """Audio tokens [F', T, D] of `heard` for a video of `frames` frames, and beyond if its last clip is longer."""
 
+    def states(waveform: Tensor, count: int | None) -> Tensor:
+        memory = WAV2VEC2_MEMORY if isinstance(encoder.network, Wav2Vec2) else AUDIO_MEMORY
+        with encoder.on_device(memory) as network:
+            return to_host(encode_states(network, waveform.to(encoder.device), count, config.audio.layers))
 
-def project_windows(encoders: Managed[Encoders], windows: Tensor) -> Tensor:
-    """Audio tokens [F, T, D] of windows [F, K, layers, C]."""
-    with encoders.on_device(windows[:PROJECTED_FRAMES].numel() * 8) as network:
-        pieces = [
-            to_host(network.audio_projection(encoders.prepare(piece)))
-            for piece in windows.split(PROJECTED_FRAMES)
-        ]
-    return torch.cat(pieces)
+    tokens = []
+    for windows in audio_windows(states, config, heard, frames, fps):
+        with encoders.on_device(windows.numel() * 8) as network:
+            tokens.append(to_host(network.audio_projection(encoders.prepare(windows))))
+    return torch.cat(tokens)

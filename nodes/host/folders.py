@@ -22,6 +22,8 @@ def register_model_folder() -> None:
 
 def model_folders() -> list[Path]:
     """The folders that hold EMO models, the first is the default."""
+    if FOLDER not in folder_paths.folder_names_and_paths:  # the nodes are used without the extension
+        register_model_folder()
     return [Path(place) for place in folder_paths.get_folder_paths(FOLDER)]
 
 
@@ -37,13 +39,35 @@ def model_names() -> list[str]:
     return sorted(found)
 
 
-def find_model(name: str) -> Path:
-    """The file or folder called `name`; FileNotFoundError says where it was looked for."""
-    for folder in model_folders():
-        if name and Path(name).name == name and (folder / name).exists():
-            return folder / name
+def find_model(name: str, folder: str | None = None) -> Path:
+    """The file or folder called `name`, else `folder`; FileNotFoundError says where it was looked for."""
+    for wanted in filter(None, (name, folder)):
+        for place in model_folders():
+            if Path(wanted).name == wanted and (place / wanted).exists():
+                return place / wanted
     places = " or ".join(map(str, model_folders()))
     raise FileNotFoundError(f"there is no EMO model {name!r} in {places}: put it there or choose another")
+
+
+def companion_folders(kind: str) -> list[Path]:
+    """ComfyUI's own folders of a kind of model; none on hosts that do not know the kind."""
+    if kind not in folder_paths.folder_names_and_paths:
+        return []
+    return [Path(place) for place in folder_paths.get_folder_paths(kind)]
+
+
+def companion_names(kind: str) -> list[str]:
+    """The files in ComfyUI's own folders of a kind."""
+    return folder_paths.get_filename_list(kind) if companion_folders(kind) else []
+
+
+def find_companion_file(kind: str, name: str) -> Path:
+    """The file called `name` in ComfyUI's own folders of a kind."""
+    path = folder_paths.get_full_path(kind, name)
+    if path is None:
+        places = " or ".join(map(str, companion_folders(kind)))
+        raise FileNotFoundError(f"there is no {name!r} in {places}: put it there or choose another")
+    return Path(path)
 
 
 def temporary_video(prefix: str) -> tuple[Path, str]:

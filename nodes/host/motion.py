@@ -71,7 +71,7 @@ def clip_motion(
     if tail is not None and plan.handover == "latents":
         latents = model.process_latent_in(tail)
     else:
-        vae = handle.get_attachment(VAE)
+        vae: Any = handle.get_attachment(VAE)
         decoded = None if tail is None else vae.decode(tail)[..., :3].movedim(-1, 1).to(start.portrait)
         count = config.temporal.motion_frames
         latents = encode_pictures(

@@ -9,13 +9,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from emo_core.audio.wav2vec2 import Wav2Vec2, Wav2Vec2Config
+from emo_core.audio.whisper import WhisperConfig, WhisperEncoder
 from emo_core.backend import Backend
 from emo_core.checkpoints.family import Family, Release
 from emo_core.checkpoints.registry import FAMILIES, release_named
 from emo_core.checkpoints.shapes import merge
-from emo_core.config import EmoConfig
+from emo_core.config import EmoConfig, VaeConfig
 from emo_core.models.backbone import Backbone
 from emo_core.models.emo import Encoders
+from emo_core.models.vae import AutoencoderKL
 
 SMALL = {
     "unet": {"channels": (32, 32, 64, 64), "layers_per_block": 1},
@@ -102,3 +105,32 @@ def write(path: Path, tensors: dict[str, Tensor]) -> None:
         save_file(tensors, path)
     else:
         torch.save(tensors, path)
+
+
+def write_vae(path: Path) -> None:
+    """A narrow AutoencoderKL under diffusers' names."""
+    vae = AutoencoderKL(VaeConfig(channels=(32, 32, 32, 32), layers_per_block=1), backend=Backend())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, _random(vae.state_dict()))
+
+
+def write_audio_encoders(folder: Path) -> None:
+    """A wav2vec 2.0 and a Whisper encoder that fit the releases of this file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    heard = Wav2Vec2(
+        Wav2Vec2Config(conv_width=8, width=16, inner=16, heads=1, position_kernel=16, position_groups=2),
+        backend=Backend(),
+    )
+    write(folder / "wav2vec2-base-960h.safetensors", _random(heard.state_dict()))
+    whisper = WhisperEncoder(WhisperConfig(width=24, inner=24, heads=1), backend=Backend())
+    names = {"layers.": "model.encoder.layers.", "conv": "model.encoder.conv", "embed": "model.encoder.embed"}
+    tensors = {
+        next(new + key[len(old) :] for old, new in names.items() if key.startswith(old)): value
+        for key, value in _random(whisper.state_dict()).items()
+    }
+    write(folder / "whisper-tiny.safetensors", tensors)
+
+
+def _random(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {key: torch.randn(value.shape, generator=generator) * 0.1 for key, value in state.items()}

@@ -29,7 +29,7 @@ def latents(ours, networks, conds: tuple, latent: dict | None = None) -> torch.T
     full, silent, nothing, empty = conds
     guider = host.make_guider(networks[0], full, silent, nothing, 1.5, 2.0)
     sigmas = host.make_sigmas(networks[0], "simple", 2, 1.0)
-    noise = host.make_noise(networks[0], 3)
+    noise = host.SeededNoise(3)
     start = empty if latent is None else latent
     return host.sample_clips(guider, noise, host.make_sampler("euler"), sigmas, start, 0, None)["samples"]
 

@@ -103,7 +103,7 @@ def test_another_condition_finds_nothing(ours, networks, conditioned, output, na
     features = full[0][1]["emo"]
     value = getattr(features, name)
     changed = {key: item + 1e-6 for key, item in value.items()} if name == "reference" else value + 1e-6
-    other = [[full[0][0], {"emo": dataclasses.replace(features, **{name: changed})}]]
+    other = [[full[0][0], {**full[0][1], "emo": dataclasses.replace(features, **{name: changed})}]]
     assert Run(ours, networks[0], (other, *conditioned[1:]))()[1] == 3
 
 

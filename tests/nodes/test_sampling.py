@@ -67,7 +67,7 @@ def test_two_scales_are_the_weighted_sum_of_three_predictions(ours, networks, pr
 def test_the_second_clip_sees_the_end_of_the_first(ours, networks, prepared) -> None:
     full, latent = prepared[0], prepared[3]
     features = full[0][1]["emo"]
-    still = [[full[0][0], {"emo": dataclasses.replace(features, motion=None)}]]
+    still = [[full[0][0], {**full[0][1], "emo": dataclasses.replace(features, motion=None)}]]
     with_motion = sample(ours, networks[0], (full, full, full, latent), scale=1.0, audio_scale=1.0)
     without = sample(ours, networks[0], (still, still, still, latent), scale=1.0, audio_scale=1.0)
     assert not torch.allclose(with_motion[4:], without[4:])
