@@ -20,12 +20,12 @@ from ...emo_core.checkpoints.networks import audio_encoder_of_checkpoint, vae_of
 from ...emo_core.checkpoints.registry import COMPANIONS, RELEASES
 from ...emo_core.models.emo import Encoders
 from . import motion
+from .family_windows import work_in_windows
 from .folders import companion_folders, find_companion_file, find_model, model_folders, model_names
 from .layers import WEIGHT_DTYPES
 from .managed import Managed
 from .model import build_model
 from .vae import build_vae, preview_matrix
-from .windows import work_in_windows
 
 BUILT_IN_NAME = "emo-tiny (built in)"
 AUTO = "auto"

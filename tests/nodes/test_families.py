@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from checkpoints.tiny import write_audio_encoders, write_release, write_vae
 
 SIZE = 64
