@@ -6,6 +6,7 @@ from typing_extensions import override
 from .conditioning import Condition, EncodeAudio, EncodeFaceRegion, EncodeReference, EncodeSpeed
 from .control import LipsOnly, SpeedFromMusic, Strengths
 from .face import CropFace, PasteBack
+from .find_face import DetectFace, FaceEmbedding
 from .host.folders import offer_samples, register_model_folder
 from .inspect import Inspect
 from .loaders import LoadModel
@@ -31,6 +32,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     Strengths,
     LipsOnly,
     Inspect,
+    DetectFace,
+    FaceEmbedding,
 )
 
 

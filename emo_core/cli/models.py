@@ -41,7 +41,7 @@ def _list(root: Path) -> int:
     from ..checkpoints.hub import catalogue
 
     print(f"in {root}:")
-    for entry in catalogue(root, _host_folders(root)):
+    for entry in catalogue(root, host_folders(root)):
         use = "commercial use allowed" if entry.licence.commercial else "NON-COMMERCIAL"
         print(f"\n{entry.name}  {entry.title}")
         print(f"  licence: weights {entry.licence.weights}, code {entry.licence.code}; {use}")
@@ -61,12 +61,12 @@ def _download(args: argparse.Namespace) -> int:
     for name in args.name:
         size = sum(file.gigabytes for file in files_of(name))
         print(f"{name}: up to {size:.2f} GB")
-        for file, path in download(name, args.models, _host_folders(args.models), force=args.force):
+        for file, path in download(name, args.models, host_folders(args.models), force=args.force):
             print(f"  {file.path}: {path}")
     return 0
 
 
-def _host_folders(root: Path) -> list[Path]:
+def host_folders(root: Path) -> list[Path]:
     """ComfyUI's own folders beside models/emo, where a VAE or audio encoder may already be."""
     beside = (root.parent / name for name in ("vae", "audio_encoders"))
     return [folder for folder in beside if root.name == "emo" and folder.is_dir()]

@@ -15,6 +15,8 @@ from torch import Tensor
 from ...emo_core.backend import Attention, Backend, sdpa
 
 SUPPORTED_DTYPES = [torch.float16, torch.bfloat16, torch.float32]
+LARGE = 200_000_000
+"""Weights from which on memory counts more than the time that casting takes."""
 WEIGHT_DTYPES = {
     "default": None,
     "fp32": torch.float32,
@@ -40,7 +42,14 @@ class Precision:
 
     @staticmethod
     def choose(state: Mapping[str, Tensor], wanted: torch.dtype | None = None) -> Precision:
-        """The host's choice for the weights in `state` on its device, or the user's `wanted`."""
+        """The host's choice for the weights in `state` on its device, or the user's `wanted`.
+
+        Large networks that come in half precision stay so, and are cast as they are used: a copy in full precision
+        would need twice the memory.
+        """
+        if wanted is None and sum(tensor.numel() for tensor in state.values()) > LARGE:
+            stored = comfy.utils.weight_dtype(dict(state))
+            wanted = stored if stored in (torch.float16, torch.bfloat16) else None
         weights = wanted or mm.unet_dtype(
             model_params=sum(tensor.numel() for tensor in state.values()),
             supported_dtypes=SUPPORTED_DTYPES,

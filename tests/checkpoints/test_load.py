@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,14 @@ from emo_core.checkpoints.registry import RELEASES
 from emo_core.config import VaeConfig
 from emo_core.models.vae import AutoencoderKL
 
-from .tiny import family_of_release, small_config, write, write_release
+from .tiny import (
+    family_of_release,
+    small_config,
+    write,
+    write_audio_encoders,
+    write_release,
+    write_vae,
+)
 
 BACKEND = Backend()
 
@@ -278,3 +286,32 @@ def test_precision_can_be_raised_while_reading(tmp_path: Path) -> None:
     assert next(iter(load_file(tmp_path / "net.safetensors").values())).dtype == torch.float16
     checkpoint = open_checkpoint(tmp_path, dtype=torch.float32)
     assert {value.dtype for value in checkpoint.tensors.values()} == {torch.float32}
+
+
+@pytest.mark.slow
+def test_the_command_line_animates_with_published_files(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from emo_core.__main__ import main
+    from emo_core.media.video import read_frames
+
+    assets = Path(__file__).resolve().parents[2] / "emo_core" / "assets" / "samples"
+    write_release("echomimic_acc", tmp_path / "emo")
+    write_vae(tmp_path / "shared" / "sd-vae-ft-mse.safetensors")
+    write_audio_encoders(tmp_path / "shared")
+    sound = tmp_path / "short.wav"
+    cut_sound(assets / "emo_speech.wav", sound, seconds=0.25)
+    Image.new("L", (64, 64), 255).save(tmp_path / "mask.png")
+    out = tmp_path / "out.mp4"
+    words = ["generate", str(assets / "emo_portrait.png"), str(sound), "-o", str(out), "--size", "64"]
+    words += ["--model", str(tmp_path / "emo"), "--release", "echomimic_acc", "--steps", "1"]
+    words += ["--models", str(tmp_path / "shared"), "--mask", str(tmp_path / "mask.png")]
+    assert main(words) == 0
+    assert len(list(read_frames(out))) == 6  # 0.25 s at 24 frames per second
+
+
+def cut_sound(path: Path, target: Path, seconds: float) -> None:
+    """The beginning of a WAV file."""
+    with wave.open(str(path)) as whole, wave.open(str(target), "wb") as part:
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(round(seconds * whole.getframerate())))
