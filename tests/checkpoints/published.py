@@ -1,18 +1,22 @@
-"""What lies beside the repository: lists of published tensors, and cases made with the authors' code."""
+"""Lists of published tensors, and where cases made with the authors' code lie beside the repository."""
 
 from __future__ import annotations
 
+import gzip
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
+MANIFESTS = Path(__file__).with_name("published.json.gz")
+"""Name and shape of every tensor by published module."""
 Shapes = dict[str, tuple[int, ...]]
 
 MODULES = {
     "hallo": {"": "hallo_net"},
-    "hallo2": {"": "hallo2_net"},
+    "hallo2": {"": "hallo_net"},
     "echomimic": {
         "reference_unet.": "echomimic_reference_unet",
         "denoising_unet.": ("echomimic_denoising_unet", "echomimic_motion_module"),
@@ -43,12 +47,17 @@ MODULES = {
 }
 
 
+@cache
+def _manifests() -> dict[str, Shapes]:
+    tables = json.loads(gzip.decompress(MANIFESTS.read_bytes()))
+    return {
+        name: {key: tuple(shape) for key, shape in table.items()} for name, table in tables.items()
+    }
+
+
 def manifest(name: str) -> Shapes:
-    """Tensor names and shapes of one published module; skips the test where the lists are not."""
-    path = SHARED / "manifests" / f"{name}.json"
-    if not path.is_file():
-        pytest.skip(f"no lists of published tensors in {path.parent}")
-    return {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
+    """Tensor names and shapes of one published module."""
+    return dict(_manifests()[name])
 
 
 def published_shapes(release: str) -> Shapes:
