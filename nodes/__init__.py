@@ -10,6 +10,7 @@ from .find_face import DetectFace, FaceEmbedding
 from .host.folders import offer_samples, register_model_folder
 from .inspect import Inspect
 from .loaders import LoadModel
+from .provenance import DetectMark, MarkFrames, SignVideo
 from .sampling import Sample, SampleClips
 from .video import DecodeFrames, DecodeToVideo
 
@@ -34,6 +35,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     Inspect,
     DetectFace,
     FaceEmbedding,
+    MarkFrames,
+    DetectMark,
+    SignVideo,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import InputImpl, io, ui
 
 from ..emo_core.provenance.statement import Statement
+from ..emo_core.provenance.watermark import Watermark
 from .convert import sound_from_audio
 from .host.folders import temporary_video
 from .host.video import decode_frames, decode_to_file
@@ -37,6 +38,12 @@ class DecodeToVideo(io.ComfyNode):
                 io.Audio.Input(
                     "audio", optional=True, tooltip="The sound of EMO Encode Audio, cut to the frames."
                 ),
+                io.Boolean.Input(
+                    "watermark",
+                    default=False,
+                    optional=True,
+                    tooltip="Put an invisible mark into the frames, which EMO Detect Watermark finds again.",
+                ),
             ],
             outputs=[
                 io.Video.Output(
@@ -47,11 +54,14 @@ class DecodeToVideo(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: dict[str, Any], vae: Any, fps: float, audio: Any = None) -> io.NodeOutput:
+    def execute(
+        cls, latent: dict[str, Any], vae: Any, fps: float, audio: Any = None, watermark: bool = False
+    ) -> io.NodeOutput:
         path, subfolder = temporary_video("emo")
         sound = None if audio is None else sound_from_audio(audio)
         tags = latent.get(STATEMENT, Statement()).tags()
-        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags)
+        mark = Watermark() if watermark else None
+        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags, mark)
         preview = ui.SavedResult(path.name, subfolder, io.FolderType.temp)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([preview]))
 

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10, help="clips to mark")
     parser.add_argument("--unmarked", type=int, default=500, help="other clips for false positives")
     parser.add_argument("--frames", type=int, default=50)
-    parser.add_argument("--psnr", type=float, default=40.0)
+    parser.add_argument("--psnr", type=float, default=0.0, help="dB; 0 is the nodes' own")
     args = parser.parse_args()
     torch.set_num_threads(1)
     shards = ClipShards(args.clips)

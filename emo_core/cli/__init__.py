@@ -4,5 +4,5 @@ Each is a module with a one-line docstring (its help), `add_arguments(parser)` a
 What is slow to import is imported inside `run`.
 """
 
-COMMANDS: tuple[str, ...] = ("generate", "sheet", "prepare", "train", "evaluate", "parity", "models")
+COMMANDS: tuple[str, ...] = ("generate", "sheet", "prepare", "train", "evaluate", "parity", "models", "detect", "sign")
 """Modules of this package, in the order of the help."""

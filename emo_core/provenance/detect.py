@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .watermark import GRID, KEY, QUIET, SHORTEST, Waves, blurred, brightness, turns
+from .watermark import CHUNK, GRID, KEY, QUIET, SHORTEST, Waves, blurred, brightness, turns
 
 FALSE_POSITIVES = 1e-6
 """An unmarked video is called marked at most this often."""
@@ -61,10 +61,15 @@ class Evidence:
 
     def add(self, pictures: Tensor) -> None:
         """Take pictures [F, H, W, 3] in 0..1 into account."""
-        small = brightness(pictures.cpu())
-        detail = small - blurred(small, DETAIL)
-        level = blurred(detail.square(), LEVEL).clamp(min=0).sqrt()
-        self.total += (detail / (level + QUIET / 2)).clamp(-LOUDEST, LOUDEST).sum(0, keepdim=True)
+        if pictures.ndim != 4 or pictures.shape[-1] != 3:
+            raise ValueError(
+                f"pictures have shape {tuple(pictures.shape)}, want [frames, height, width, 3]: RGB"
+            )
+        for part in pictures.split(CHUNK):
+            small = brightness(part.cpu())
+            detail = small - blurred(small, DETAIL)
+            level = blurred(detail.square(), LEVEL).clamp(min=0).sqrt()
+            self.total += (detail / (level + QUIET / 2)).clamp(-LOUDEST, LOUDEST).sum(0, keepdim=True)
         self._frames += len(pictures)
 
     def finding(self, key: bytes = KEY) -> Finding:

@@ -21,9 +21,12 @@ LONGEST = 5
 """Cycles per frame of the longest waves."""
 SHORTEST = (32, 48)
 """Cycles per frame below which the waves of small and of large frames stay: half of a 128-pixel frame has 32."""
+FAINTNESS = (37.0, 40.0)
+"""Peak signal-to-noise ratio in dB for small and for large frames: codecs take more from small ones."""
 LARGE = 256
 """Pixels of the shorter side from which on a frame is large."""
 KEY = b"EMO watermark 1"
+CHUNK = 32  # frames worked on at once
 LUMA = (0.299, 0.587, 0.114)
 QUIET = 1 / 255  # local contrast that a flat area counts as
 MASKING = 0.15  # how much stronger the mark gets where the picture is busy
@@ -71,20 +74,28 @@ class Waves:
 
 
 class Watermark:
-    """Marks frames so that the difference has a peak signal-to-noise ratio of `psnr` dB."""
+    """Marks frames so that the difference has a peak signal-to-noise ratio of `psnr` dB; 0 is `FAINTNESS`."""
 
-    def __init__(self, psnr: float = 40.0) -> None:
-        self._strength = 10 ** (-psnr / 20)
+    def __init__(self, psnr: float = 0.0) -> None:
+        self._psnr = psnr
         self._pattern = torch.empty(0, 0)
 
     def mark(self, pictures: Tensor) -> Tensor:
         """Marked pictures of pictures [F, H, W, 3] in 0..1."""
+        if pictures.ndim != 4 or pictures.shape[-1] != 3:
+            raise ValueError(
+                f"pictures have shape {tuple(pictures.shape)}, want [frames, height, width, 3]: RGB"
+            )
+        return torch.cat([self._marked(part) for part in pictures.split(CHUNK)])
+
+    def _marked(self, pictures: Tensor) -> Tensor:
         height, width = pictures.shape[1:3]
         if self._pattern.shape != (height, width):
             waves = Waves.of(SHORTEST[min(height, width) >= LARGE])
             self._pattern = waves.pattern(height, width).to(pictures.device)
         added = self._pattern * room(pictures)
-        added *= self._strength / added.square().mean((1, 2), keepdim=True).sqrt()
+        psnr = self._psnr or FAINTNESS[min(height, width) >= LARGE]
+        added *= 10 ** (-psnr / 20) / added.square().mean((1, 2), keepdim=True).sqrt()
         return (pictures + added[..., None].to(pictures.dtype)).clamp(0, 1)
 
 

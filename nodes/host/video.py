@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...emo_core.media.disk import read_rows
 from ...emo_core.media.video import Sound, VideoWriter
+from ...emo_core.provenance.watermark import Watermark
 from .progress import FrameProgress
 from .spill import gathered
 
@@ -24,11 +25,12 @@ def decode_to_file(
     sound: Sound | None,
     node_id: str | None,
     tags: Mapping[str, str] | None = None,
+    watermark: Watermark | None = None,
 ) -> None:
     """Decode latents [F, 4, h, w] to an mp4 at `path` in memory that does not grow with F."""
     with VideoWriter(path, fps, sound, tags) as writer:
         for pictures in decoded(latents, vae, node_id):
-            writer.write(pictures)
+            writer.write(watermark.mark(pictures) if watermark else pictures)
 
 
 def decode_frames(latents: Tensor, vae: comfy.sd.VAE, start: int, count: int, node_id: str | None) -> Tensor:

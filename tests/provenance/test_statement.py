@@ -28,7 +28,9 @@ def test_a_written_video_says_what_made_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.host
-@pytest.mark.parametrize("metadata", [None, {"prompt": {"1": {"class_type": "X"}}, "workflow": {"nodes": []}}])
+@pytest.mark.parametrize(
+    "metadata", [None, {"prompt": {"1": {"class_type": "X"}}, "workflow": {"nodes": []}}]
+)
 def test_the_hosts_save_video_keeps_the_tags(comfy, tmp_path: Path, metadata: dict | None) -> None:
     from comfy_api.latest import InputImpl
 
