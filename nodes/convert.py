@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from torch import Tensor
 from ..emo_core.media.fit import fit_square
 from ..emo_core.media.video import Sound
 
+FASTEST = 180  # degrees per frame that mean anything
+LEAST_FPS, MOST_FPS = 1, 120  # frames per second, of the fps widgets too
+
 
 def portrait_from_image(image: Tensor, size: int) -> Tensor:
     """One square picture [1, size, size, 3] from IMAGE [1, H, W, 3]: the middle, scaled."""
@@ -21,6 +25,10 @@ def portrait_from_image(image: Tensor, size: int) -> Tensor:
         )
     if image.shape[-1] != 3:
         raise ValueError(f"the portrait has {image.shape[-1]} channels, want 3 (RGB): put it on a background")
+    if not image.numel():
+        raise ValueError(
+            f"the portrait is {image.shape[2]} x {image.shape[1]} pixels: load a picture that is not empty"
+        )
     if not torch.isfinite(image).all():
         raise ValueError("the portrait holds NaN or infinite values: look at the node that made it")
     return fit_square(image.float().movedim(-1, 1), size).movedim(1, -1)
@@ -44,18 +52,34 @@ def embedding_from(value: Any, width: int) -> Tensor:
 
 def sound_from_audio(audio: dict[str, Any]) -> Sound:
     """The samples [C, S] of an AUDIO with one sound in it."""
+    if not audio or "waveform" not in audio:
+        raise ValueError("there is no sound in the AUDIO: load a file with an audio track")
     waveform, rate = audio["waveform"], int(audio["sample_rate"])
     if waveform.ndim != 3 or waveform.shape[0] != 1:
         raise ValueError(
             f"the audio is a batch of shape {tuple(waveform.shape)}, want [1, channels, samples]"
         )
-    if not waveform.shape[-1]:
+    if not waveform.numel():
         raise ValueError("the audio has no samples: load a file that is not empty, or trim it less")
     if not torch.isfinite(waveform).all():
         raise ValueError("the audio holds NaN or infinite samples: look at the node that made it")
     if rate <= 0:
         raise ValueError(f"the audio's sample rate is {rate} Hz, want more than 0")
     return Sound(waveform[0].float(), rate)
+
+
+def checked_fps(fps: float) -> float:
+    """A frame rate, which may come from another node and so past the widget's limits."""
+    if not LEAST_FPS <= fps <= MOST_FPS:  # NaN is not between them
+        raise ValueError(f"fps is {fps}, want {LEAST_FPS} to {MOST_FPS} frames per second")
+    return fps
+
+
+def checked_speed(degrees: float) -> float:
+    """A head speed, which may come from another node and so past the widget's limits."""
+    if not 0 <= degrees <= FASTEST:
+        raise ValueError(f"the head's speed is {degrees} degrees per frame, want 0 to {FASTEST}")
+    return degrees
 
 
 def audio_from_sound(sound: Sound) -> dict[str, Any]:
@@ -65,6 +89,8 @@ def audio_from_sound(sound: Sound) -> dict[str, Any]:
 
 def trimmed(sound: Sound, start: float, length: float) -> Sound:
     """The part of a sound from `start` s on, `length` s long; 0 is to the end."""
+    if not (0 <= start < math.inf and 0 <= length < math.inf):
+        raise ValueError(f"start is {start} s and length {length} s, want 0 or more")
     first = round(start * sound.rate)
     last = first + round(length * sound.rate) if length else sound.samples.shape[-1]
     part = sound.samples[:, first:last]
@@ -79,7 +105,13 @@ def region_from_mask(mask: Tensor, size: int) -> Tensor:
         raise ValueError(f"the mask has shape {tuple(mask.shape)}, want one mask [1, height, width]")
     if not (mask > 0.5).any():
         raise ValueError("the mask is empty: paint over the face in the mask editor, or leave the mask out")
-    return fit_square(mask[None].float(), size)[0, 0]
+    square = fit_square(mask[None].float(), size)[0, 0]
+    if not (square > 0.5).any():
+        raise ValueError(
+            f"the mask is too small, or outside the middle square that is used, of {size} x {size} pixels: paint "
+            "over the face"
+        )
+    return square
 
 
 def empty_latent(frames: int, channels: int, size: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..emo_core.media.video import Sound
 from ..emo_core.models.guidance_rows import guidance_rows
 from ..emo_core.modules.conditions import Features
 from ..emo_core.provenance.statement import Statement, digest
-from .convert import as_picture, empty_latent, region_from_mask
+from .convert import as_picture, checked_fps, checked_speed, empty_latent, region_from_mask
 from .host import encode
 from .host.model import PAYLOAD
 from .host.motion import START, ClipStart
@@ -56,7 +56,7 @@ def reference_of(
 def audio_of(encoders: EncodersValue, sound: Sound, heard: Sound, fps: float | None) -> AudioValue:
     """EMO_AUDIO of `heard`, as long as `sound` lasts; fps None is the model's own."""
     config = encoders.config
-    frames, fps = video_length(config, sound.seconds, fps)
+    frames, fps = video_length(config, sound.seconds, None if fps is None else checked_fps(fps))
     tokens = encode.encode_audio(config, encoders.audio, encoders.networks, heard, frames, fps)
     return AudioValue(tokens, fps, sound, frames)
 
@@ -97,8 +97,10 @@ def speed_of(
     """EMO_SPEED: one speed for all frames, a curve, or a list of numbers, which goes before both."""
     if speeds is not None:
         degrees = speeds_of(speeds, frames)
+    elif curve.strip():
+        degrees = speed_curve(curve, frames, checked_fps(fps))
     else:
-        degrees = speed_curve(curve, frames, fps) if curve.strip() else torch.tensor([speed])
+        degrees = torch.tensor([checked_speed(speed)])
     return SpeedValue(encode.encode_speed(encoders.networks, degrees), degrees)
 
 

@@ -8,7 +8,7 @@ from comfy_api.latest import InputImpl, io, ui
 
 from ..emo_core.provenance.statement import Statement
 from ..emo_core.provenance.watermark import Watermark
-from .convert import sound_from_audio
+from .convert import checked_fps, sound_from_audio
 from .host.folders import temporary_video
 from .host.video import decode_frames, decode_to_file
 from .values import STATEMENT
@@ -57,6 +57,7 @@ class DecodeToVideo(io.ComfyNode):
     def execute(
         cls, latent: dict[str, Any], vae: Any, fps: float, audio: Any = None, watermark: bool = False
     ) -> io.NodeOutput:
+        checked_fps(fps)
         path, subfolder = temporary_video("emo")
         sound = None if audio is None else sound_from_audio(audio)
         tags = latent.get(STATEMENT, Statement()).tags()

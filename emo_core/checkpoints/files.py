@@ -56,7 +56,7 @@ def read_json(metadata: Mapping[str, str], key: str) -> dict[str, Any]:
     """A JSON object in metadata; CheckpointError if it is none."""
     try:
         data = json.loads(metadata[key])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"the file's metadata {key!r} is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"the file's metadata {key!r} must be a JSON object, got {type(data).__name__}")

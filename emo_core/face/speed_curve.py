@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -19,8 +20,8 @@ def parse_curve(text: str) -> list[tuple[float, float]]:
             seconds, degrees = (float(number) for number in part.split(":"))
         except ValueError as error:
             raise ValueError(f"{part!r} is no point of a speed curve, want 'seconds: degrees'") from error
-        if seconds < 0 or degrees < 0:
-            raise ValueError(f"{part!r} is negative, want 0 or more seconds and degrees per frame")
+        if not (0 <= seconds < math.inf and 0 <= degrees <= 180):
+            raise ValueError(f"{part!r} is out of range, want 0 or more seconds and 0 to 180 degrees per frame")
         points.append((seconds, degrees))
     return sorted(points)
 

@@ -65,10 +65,11 @@ class Sound:
 
 
 def audio_frames(samples: Tensor, rate: int, first: int = 0) -> Iterator[av.AudioFrame]:
-    """Samples [C, S], one or two channels, in pieces as the encoders take them; `first` is the first one's place."""
-    layout = "mono" if samples.shape[0] == 1 else "stereo"
+    """Samples [C, S] in pieces as the encoders take them; `first` is the first one's place."""
+    layout = _layout(samples.shape[0])
+    channels = av.AudioLayout(layout).nb_channels
     for start in range(0, samples.shape[1], AUDIO_CHUNK):
-        part = samples[:2, start : start + AUDIO_CHUNK].float().contiguous().cpu().numpy()
+        part = samples[:channels, start : start + AUDIO_CHUNK].float().contiguous().cpu().numpy()
         frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, first + start, Fraction(1, rate)
         yield frame
@@ -110,16 +111,16 @@ class VideoWriter:
         container, self._container = self._container, None
         if container is None:
             return
+        complete = kind is None and self.frames > 0
         try:
-            if kind is None and self.frames:
-                container.mux(self._video.encode(None))
-                self._sound_until_now(last=True)
-        finally:
-            container.close()
-            if kind is None and self.frames:
+            with container:  # closing it writes too, and may fail on a full disk
+                if complete:
+                    container.mux(self._video.encode(None))
+                    self._sound_until_now(last=True)
+            if complete:
                 self._partial.replace(self.path)
-            else:
-                self._partial.unlink(missing_ok=True)
+        finally:
+            self._partial.unlink(missing_ok=True)
 
     def write(self, pictures: Tensor) -> None:
         """Append pictures [F, H, W, 3] in 0..1; H and W are even and stay the same."""
@@ -148,8 +149,8 @@ class _SoundTrack:
     def __init__(self, container: OutputContainer, sound: Sound) -> None:
         rate = min(AAC_RATES, key=lambda allowed: (abs(allowed - sound.rate), -allowed))
         self._container, self._sound = container, sound
-        self._stream = container.add_stream("aac", rate=rate, layout=_layout(sound))
-        self._resampler = av.AudioResampler("fltp", _layout(sound), rate)
+        self._stream = container.add_stream("aac", rate=rate, layout=_layout(sound.samples.shape[0]))
+        self._resampler = av.AudioResampler("fltp", _layout(sound.samples.shape[0]), rate)
         self._written = 0
 
     def write(self, seconds: Fraction, *, last: bool) -> None:
@@ -164,8 +165,9 @@ class _SoundTrack:
             self._container.mux(self._stream.encode(None))
 
 
-def _layout(sound: Sound) -> str:
-    return "mono" if sound.samples.shape[0] == 1 else "stereo"
+def _layout(channels: int) -> str:
+    """What is kept of a number of channels, in the usual order: all of one, two and six, the first of others."""
+    return "mono" if channels == 1 else "stereo" if channels < 6 else "5.1"
 
 
 def read_frames(path: Path) -> Iterator[np.ndarray]:

@@ -106,3 +106,9 @@ def test_mono_keeps_time_and_level() -> None:
     mono = Sound(torch.stack([tone, tone]), 44100).mono(16000)
     expected = torch.sin(2 * torch.pi * 200 * torch.arange(16000) / 16000)
     torch.testing.assert_close(mono[100:-100], expected[100:-100], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(3, 2), (6, 6), (8, 6)])
+def test_surround_sound_keeps_its_channels(tmp_path: Path, channels: int, kept: int) -> None:
+    write(tmp_path / "a.mp4", 25, 25.0, noise(1.0, 48000, channels))
+    assert read_sound(tmp_path / "a.mp4").samples.shape[0] == kept
