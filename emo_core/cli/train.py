@@ -5,18 +5,34 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+BUILT_IN = "emo_tiny"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which model and where its files go."""
-    parser.add_argument("--config", choices=("emo_tiny",), default="emo_tiny")
-    parser.add_argument("--folder", type=Path, default=Path("runs/emo_tiny"), help="everything is kept here")
     parser.add_argument(
-        "--until", default="export", help="last step to run: clips, vae, audio, latents, image ..."
+        "--config",
+        default=BUILT_IN,
+        help=f"{BUILT_IN}, or a .yaml or .json plan for footage (docs/training.md)",
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="everything is kept here; default runs/ and the plan's name"
+    )
+    parser.add_argument(
+        "--until", default="export", help="emo_tiny: last step to run: clips, vae, audio, latents, image ..."
+    )
+    parser.add_argument(
+        "--estimate", action="store_true", help="print memory and time of the plan's stages and do not train"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the steps that are not done yet."""
+    folder = args.folder or Path("runs") / Path(args.config).stem
+    return _built_in(args, folder) if args.config == BUILT_IN else _footage(args, folder)
+
+
+def _built_in(args: argparse.Namespace, folder: Path) -> int:
     from accelerate import PartialState
 
     from ..training.recipe import STEPS, Recipe, train
@@ -24,5 +40,26 @@ def run(args: argparse.Namespace) -> int:
     if args.until not in STEPS:
         raise ValueError(f"--until is {args.until!r}, want one of {', '.join(STEPS)}")
     state = PartialState(cpu=True)
-    train(args.folder, Recipe(), rank=state.process_index, processes=state.num_processes, until=args.until)
+    train(folder, Recipe(), rank=state.process_index, processes=state.num_processes, until=args.until)
+    return 0
+
+
+def _footage(args: argparse.Namespace, folder: Path) -> int:
+    from ..training.plan_file import read_plan
+
+    plan = read_plan(Path(args.config))
+    if args.estimate:
+        from ..training.estimate import estimate_table
+
+        print(estimate_table(plan))
+        return 0
+    import torch
+    from accelerate import PartialState
+
+    from ..training.footage_recipe import train_on_footage
+
+    state = PartialState(cpu=not torch.cuda.is_available())
+    path = train_on_footage(plan, folder, main=state.is_main_process)
+    if state.is_main_process:
+        print(path)
     return 0

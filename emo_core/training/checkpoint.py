@@ -45,3 +45,11 @@ def append_log(path: Path, row: dict[str, Any]) -> None:
     """One more line of JSON."""
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    os.replace(partial, path)

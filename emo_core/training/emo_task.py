@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,20 +14,48 @@ from ..diffusion.schedule import TRAIN_STEPS, Schedule
 from ..face.boxes import box_mask
 from ..models.emo import Emo
 from ..modules.conditions import Features
-from .latent_clips import LatentClips
 from .stages import Stage, freeze
 
+STATES_PER_FRAME = ("frames", "encoder_at_frames")
+"""Window rules that are made of one audio state per frame, which is what clips keep."""
 MOUTH = slice(3, 7)
 """Mouth corners and inner lips among the landmarks."""
 
 
-class EmoTask:
-    """Denoise clips (or single pictures) of the synthetic world under the conditions of a stage."""
+class Clips(Protocol):
+    """Encoded clips: `latent_clips.LatentClips` of the synthetic world, `shard_clips.ShardClips` of footage."""
 
-    def __init__(self, model: Emo, clips: LatentClips, stage: Stage, zero_latents: Tensor) -> None:
+    size: int
+    """Side of the pictures, px."""
+    fps: float
+
+    def __len__(self) -> int: ...
+
+    def frames(self, clip: int) -> int:
+        """Number of frames of a clip."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether the clips have `name`."""
+        ...
+
+    def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
+        """Rows of latents, states, boxes, speed ... of a clip, float32, one per frame."""
+        ...
+
+
+class EmoTask:
+    """Denoise clips (or single pictures) under the conditions of a stage."""
+
+    def __init__(self, model: Emo, clips: Clips, stage: Stage, zero_latents: Tensor) -> None:
         """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip."""
         self.model, self.clips, self.stage = model, clips, stage
         self.config: EmoConfig = model.config
+        if stage.audio and self.config.audio.rows not in STATES_PER_FRAME:
+            raise ValueError(
+                f"stage {stage.name!r} trains with sound, but the model's windows are {self.config.audio.rows!r}, "
+                "which clips do not keep: train the stage 'speed', or a model of EMO's or Hallo's kind"
+            )
         self.schedule = Schedule.create(self.config.schedule)
         self.zero_latents = zero_latents
         self.trained = freeze(stage, model)
@@ -34,15 +64,21 @@ class EmoTask:
         """Weighted squared error of the prediction for one batch."""
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         rows = [self._row(rng) for _ in range(self.stage.rows)]
+        rows = [{name: value.to(self.device) for name, value in row.items()} for row in rows]
         latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
-        timesteps = torch.tensor([self._timestep(rng) for _ in rows])
-        noise = torch.randn(latents.shape, generator=generator)
+        timesteps = torch.tensor([self._timestep(rng) for _ in rows], device=self.device)
+        noise = torch.randn(latents.shape, generator=generator).to(self.device)
         per_frame = timesteps.repeat_interleave(self.stage.frames)
         noisy = self.schedule.add_noise(latents, noise, per_frame)
-        features = self._features(rows, generator)
+        features = self.features(rows)
         prediction = self.model.backbone(noisy, timesteps.float(), features, temporal=self.stage.temporal)
         error = (prediction.float() - self.schedule.target(latents, noise, per_frame)).square()
         return (error * torch.cat([row["weight"] for row in rows])).mean()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
 
     def _timestep(self, rng: np.random.Generator) -> int:
         """Uniform, with every tenth at pure noise, where few-step sampling starts."""
@@ -61,11 +97,11 @@ class EmoTask:
             "latents": self.clips.get(clip, "latents", frames),
             "reference": self._reference(clip, rng),
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
-            "weight": self._weight(self.clips.get(clip, "landmarks", frames)),
+            "weight": self._weight(clip, frames),
         }
         if rng.random() < stage.drop_reference:
             row["no_reference"] = torch.ones(())
-        if stage.temporal:
+        if stage.temporal and before:
             row["motion"] = self._motion(clip, frames[0], rng)
         if stage.audio and rng.random() >= stage.drop_audio:
             states = self.clips.get(clip, "states", slice(None))
@@ -76,8 +112,8 @@ class EmoTask:
         return row
 
     def _reference(self, clip: int, rng: np.random.Generator) -> Tensor:
-        """Another picture of the identity: a portrait elsewhere in the frame, or a frame of the clip (the paper)."""
-        if rng.random() < 0.7:
+        """Another picture of the identity: a frame of the clip (the paper), or a portrait elsewhere in the frame."""
+        if self.clips.has("portraits") and rng.random() < 0.7:
             return self.clips.get(clip, "portraits", np.array([rng.integers(4)]))
         return self.clips.get(clip, "latents", np.array([rng.integers(self.clips.frames(clip))]))
 
@@ -91,26 +127,38 @@ class EmoTask:
 
     def _mask(self, boxes: Tensor, rng: np.random.Generator) -> Tensor:
         """Union of the head boxes (paper, sec. 3.3), up to 8 % wider than exact; sometimes the whole picture."""
-        size = self.clips.size
+        size, channels = self.clips.size, self.config.face_locator.inputs
         if rng.random() < 0.05:
-            return torch.ones(1, 1, size, size)
-        return box_mask(boxes, size, size, expand=1 + float(rng.uniform(0, 0.08)))
+            return torch.ones(1, channels, size, size)
+        mask = box_mask(boxes, size, size, expand=1 + float(rng.uniform(0, 0.08)))
+        return mask.expand(-1, channels, -1, -1)
 
-    def _weight(self, landmarks: Tensor) -> Tensor:
+    def _weight(self, clip: int, frames: np.ndarray) -> Tensor:
         """1, and more near the mouth, [F, 1, h, w]."""
         size = self.zero_latents.shape[-1]
-        mouth = landmarks[:, MOUTH].mean(1) * size / self.clips.size  # [F, 2]
+        if not self.stage.lip_weight:
+            return torch.ones(len(frames), 1, size, size)
+        if self.clips.has("landmarks"):
+            mouth = self.clips.get(clip, "landmarks", frames)[:, MOUTH].mean(1)
+        else:
+            mouth = self.clips.get(clip, "mouth", frames)
+        mouth = mouth * size / self.clips.size  # [F, 2]
         grid = torch.arange(size) + 0.5
         dx, dy = grid - mouth[:, 0, None], grid - mouth[:, 1, None]
         near = torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / 1.5**2)
         return 1 + self.stage.lip_weight * near[:, None]
 
-    def _features(self, rows: list[dict[str, Tensor]], generator: torch.Generator) -> list[Features]:
+    def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:
         """Run the encoders once for the whole batch and hand out each row's part."""
         encoders, count = self.model.encoders, self.config.temporal.motion_frames
         pictures = torch.cat([row["reference"] for row in rows])
-        motion = torch.cat([row["motion"] for row in rows]) if self.stage.temporal else pictures[:0]
-        tokens = encoders.reference_net(torch.cat([pictures, motion]))
+        with_motion = self.stage.temporal and count > 0
+        motion = torch.cat([row["motion"] for row in rows]) if with_motion else pictures[:0]
+        pictures = torch.cat([pictures, motion])
+        context = encoders.encode_context(None)  # clips hold no face embedding: the tokens of none
+        tokens = encoders.reference_net(
+            pictures, None if context is None else context.expand(len(pictures), -1, -1)
+        )
         faces = encoders.face_locator(torch.cat([row["mask"] for row in rows]))
         features = []
         for index, row in enumerate(rows):
@@ -120,10 +168,9 @@ class EmoTask:
                     reference=None
                     if "no_reference" in row
                     else {k: v[index : index + 1] for k, v in tokens.items()},
-                    motion={k: v[start : start + count] for k, v in tokens.items()}
-                    if self.stage.temporal
-                    else None,
+                    motion={k: v[start : start + count] for k, v in tokens.items()} if with_motion else None,
                     audio=encoders.audio_projection(row["windows"]) if "windows" in row else None,
+                    context=context,
                     face=faces[index : index + 1],
                     speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
                 )

@@ -27,7 +27,7 @@ def initialise(model: Emo, seed: int) -> None:
         _quieten(module)
     model.encoders.face_locator.conv_out.weight.mul_(SMALL)
     model.backbone.conv_out.weight.mul_(SMALL)
-    _silence_speed(model)
+    silence_speed(model)
 
 
 def _spread(module: nn.Module) -> None:
@@ -62,7 +62,8 @@ def _match_queries_and_keys(attention: Attention) -> None:
         attention.to_k.weight.copy_(attention.to_q.weight)
 
 
-def _silence_speed(model: Emo) -> None:
+@torch.no_grad()
+def silence_speed(model: Emo) -> None:
     """Speed layers are new in the last stage: their output starts at zero, so nothing learned before changes."""
     for name, parameter in model.backbone.named_parameters():
         if ".speed.attn.to_out." in name:

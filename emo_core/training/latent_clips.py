@@ -92,6 +92,10 @@ class LatentClips:
     def __len__(self) -> int:
         return len(self._places)
 
+    def has(self, name: str) -> bool:
+        """Whether the clips have `name`."""
+        return name in self._maps[0]
+
     def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
         """Rows of one of `PICTURES`, or of the audio states, of a clip, float32."""
         part, row = self._places[clip]

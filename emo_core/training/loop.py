@@ -5,15 +5,27 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
+from ..optional import need
 from .checkpoint import append_log, load_state, load_training, save_state, save_training
+from .sharing import (
+    Runner,
+    average_gradients,
+    load_optimizer_state,
+    load_whole,
+    named_parameters,
+    optimizer_state,
+    split_blocks,
+    whole,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -44,10 +56,22 @@ class LoopPlan:
     clip: float = 1.0
     """Largest norm of the gradient."""
     ema: float = 0.999
+    average_on_cpu: bool = False
+    """Keep the averaged weights in the computer's memory; not with fsdp."""
     seed: int = 0
     save_seconds: float = 180.0
     mixed_precision: bool = False
     """Compute in bfloat16 where that is safe; weights stay float32."""
+    sharing: Literal["flat", "ddp", "fsdp"] = "flat"
+    """How processes share the model: equal copies with one flat message per step, equal copies with messages
+    during the backward pass, or pieces of it."""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    accumulate: int = 1
+    """Batches whose gradients are added up for one step."""
+    log_every: int = 50
+    validate_every: int = 0
+    """Steps between calls of `validate`; 0 is never."""
+    tensorboard: bool = False
 
     def rate(self, step: int) -> float:
         """Factor of the learning rate at a step."""
@@ -65,19 +89,26 @@ class Loop:
         plan: LoopPlan,
         folder: Path,
         on_save: Callable[[int, nn.Module], None] | None = None,
+        validate: Callable[[int], None] | None = None,
     ) -> None:
-        from accelerate import Accelerator
+        """on_save and validate are called while the model holds its averaged weights."""
+        from accelerate import Accelerator, DistributedDataParallelKwargs
 
-        self.task, self.plan, self.folder, self.on_save = task, plan, folder, on_save
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
-        task.model.to(self.accelerator.device)
+        self.task, self.plan, self.folder = task, plan, folder
+        self.on_save, self.validate = on_save, validate
+        # condition drops leave layers without gradient in some steps
+        options = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[options])
+        self.runner: nn.Module = Runner(task.model).to(self.accelerator.device)
+        if plan.sharing == "fsdp":
+            split_blocks(cast(Runner, self.runner), self.accelerator)
         self.trained = [p for p in task.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.trained, plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
-        )
-        self.average = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
+        self.optimizer = _optimizer(self.trained, plan)
+        self.average = self._first_average()
         self.step = 0
         self._resume()
+        if plan.sharing == "ddp":
+            self.runner = self.accelerator.prepare_model(self.runner)
 
     def run(self) -> None:
         """Train up to the plan's last step; a killed run goes on from its newest checkpoint with equal losses."""
@@ -86,73 +117,119 @@ class Loop:
         while self.step < self.plan.steps:
             losses.append(self._train_step())
             self.step += 1
-            if self.step % 50 == 0:
+            if self.step % self.plan.log_every == 0:
                 self._log(losses, time.monotonic() - begun)
                 losses, begun = [], time.monotonic()
-            due = cast(Tensor, self.accelerator.reduce(torch.tensor(float(time.monotonic() - saved)), "mean"))
+            if self.validate and self.plan.validate_every and self.step % self.plan.validate_every == 0:
+                self._validate()
+            due = cast(Tensor, self.accelerator.reduce(self._seconds_since(saved), "mean"))
             if due.item() > self.plan.save_seconds or self.step == self.plan.steps:
                 self.save()
                 saved = time.monotonic()
 
+    def _seconds_since(self, start: float) -> Tensor:
+        return torch.tensor(time.monotonic() - start, dtype=torch.float32, device=self.accelerator.device)
+
     def _train_step(self) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * self.plan.rate(self.step)
-        # the batch depends on seed, step and process alone, so that a resumed run draws the same
-        rank = self.accelerator.process_index
-        generator = torch.Generator().manual_seed((self.plan.seed * 1_000_003 + self.step) * 64 + rank)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.mixed_precision):
-            loss = self.task.loss(generator)
-        loss.backward()
-        self._share_gradients()
+        total = 0.0
+        for part in range(self.plan.accumulate):
+            loss = self._loss(self.step * self.plan.accumulate + part) / self.plan.accumulate
+            loss.backward()
+            total += loss.item()
+        if self.plan.sharing == "flat":
+            average_gradients(self.trained, self.accelerator)
         nn.utils.clip_grad_norm_(self.trained, self.plan.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=False)
         self._average()
-        return loss.item()
+        return total
 
-    def _share_gradients(self) -> None:
-        """Average the gradients of all processes as one flat tensor, which is quicker than one message each."""
-        if self.accelerator.num_processes == 1:
-            return
-        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.trained]
-        flat = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
-        offset = 0
-        for parameter in self.trained:
-            count = parameter.numel()
-            parameter.grad = flat[offset : offset + count].view_as(parameter)
-            offset += count
+    def _loss(self, batch: int) -> Tensor:
+        # the batch depends on seed, number and process alone, so that a resumed run draws the same
+        rank = self.accelerator.process_index
+        generator = torch.Generator().manual_seed((self.plan.seed * 1_000_003 + batch) * 64 + rank)
+        kind = self.accelerator.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.plan.mixed_precision):
+            return self.runner(lambda: self.task.loss(generator))
 
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.plan.ema, (self.step + 1) / (self.step + 10))
-        for name, value in self.task.model.state_dict().items():
-            self.average[name].lerp_(value, 1 - decay)
+        for name, value in self._trained_by_name():
+            average = self.average[name]
+            average.lerp_(value.detach().to(average.device), 1 - decay)
+
+    def _trained_by_name(self) -> list[tuple[str, nn.Parameter]]:
+        return [(name, value) for name, value in named_parameters(self.task.model) if value.requires_grad]
+
+    def _first_average(self) -> dict[str, Tensor]:
+        copies = self._copies()
+        return {k: v.cpu() for k, v in copies.items()} if self.plan.average_on_cpu else copies
+
+    def _copies(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self._trained_by_name()}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model holds its averaged weights inside, and its own again behind."""
+        own = self._copies()
+        try:
+            self._put(self.average)
+            yield
+        finally:
+            self._put(own)
+
+    @torch.no_grad()
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self._trained_by_name():
+            parameter.copy_(values[name])
+
+    def _validate(self) -> None:
+        """In pieces, the model runs in all processes; else in the first alone."""
+        if self.plan.sharing == "fsdp" or self.accelerator.is_main_process:
+            runner = self.runner if self.plan.sharing == "fsdp" else Runner(self.task.model)
+            with self.averaged(), torch.no_grad():
+                runner(lambda: cast(Callable[[int], None], self.validate)(self.step))
+        self.accelerator.wait_for_everyone()
 
     def save(self) -> None:
-        """Write a checkpoint (first process only)."""
+        """Write a checkpoint: the first process writes, all put together what is in pieces."""
+        split = self.plan.sharing == "fsdp"
+        state: dict[str, Any] = {"step": self.step}
+        if split:
+            state["named_optimizer"] = optimizer_state(self.runner, self.optimizer)
+        else:
+            state["optimizer"] = self.optimizer.state_dict()
+        last = {name: whole(value) for name, value in self.task.model.state_dict().items()}
+        average = last | {name: whole(value) for name, value in self.average.items()}
         if not self.accelerator.is_main_process:
             return
-        save_state(self.folder / "model.safetensors", self.average, {"step": str(self.step)})
-        save_state(self.folder / "last.safetensors", self.task.model.state_dict())
-        state: dict[str, Any] = {"step": self.step, "optimizer": self.optimizer.state_dict()}
+        save_state(self.folder / "model.safetensors", average, {"step": str(self.step)})
+        save_state(self.folder / "last.safetensors", last)
         save_training(self.folder / "training.pt", state)
-        if self.on_save is not None:
-            self.on_save(self.step, self._averaged_model())
-
-    def _averaged_model(self) -> nn.Module:
-        import copy
-
-        model = copy.deepcopy(self.task.model)
-        model.load_state_dict(self.average)
-        return model.eval()
+        if self.on_save is not None and not split:
+            with self.averaged():
+                self.on_save(self.step, self.task.model)
 
     def _resume(self) -> None:
         if not (self.folder / "training.pt").is_file():
             return
         state = load_training(self.folder / "training.pt")
-        self.task.model.load_state_dict(load_state(self.folder / "last.safetensors"))
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average = load_state(self.folder / "model.safetensors")
+        wanted = "named_optimizer" if self.plan.sharing == "fsdp" else "optimizer"
+        if wanted not in state:
+            raise ValueError(
+                f"{self.folder} was trained {'in' if wanted == 'optimizer' else 'without'} pieces (fsdp): "
+                f"go on with the same sharing, not {self.plan.sharing!r}"
+            )
+        load_whole(self.task.model, load_state(self.folder / "model.safetensors"))
+        self.average = self._first_average()
+        load_whole(self.task.model, load_state(self.folder / "last.safetensors"))
+        if self.plan.sharing == "fsdp":
+            load_optimizer_state(self.runner, self.optimizer, state[wanted])
+        else:
+            self.optimizer.load_state_dict(state[wanted])
         self.step = state["step"]
         LOG.info("resuming %s at step %d", self.folder, self.step)
 
@@ -166,3 +243,17 @@ class Loop:
         }
         append_log(self.folder / "log.jsonl", row)
         LOG.info("%s step %d loss %.5f, %.3f s/step", self.folder.name, *row.values())
+        if self.plan.tensorboard:
+            with need("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(self.folder)) as writer:
+                writer.add_scalar("loss", row["loss"], self.step)
+                writer.add_scalar("seconds per step", row["seconds_per_step"], self.step)
+                writer.add_scalar("rate", self.plan.learning_rate * self.plan.rate(self.step), self.step)
+
+
+def _optimizer(parameters: list[nn.Parameter], plan: LoopPlan) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {"weight_decay": plan.weight_decay, "betas": (0.9, 0.98)}
+    if plan.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, plan.learning_rate, fused=True, **options)
+    if plan.sharing == "fsdp":
+        raise ValueError("the 8-bit optimiser cannot keep its state in pieces: use sharing 'ddp' or 'adamw'")
+    return need("bitsandbytes", "bitsandbytes").optim.AdamW8bit(parameters, plan.learning_rate, **options)
