@@ -47,9 +47,14 @@ class Clips(Protocol):
 class EmoTask:
     """Denoise clips (or single pictures) under the conditions of a stage."""
 
-    def __init__(self, model: Emo, clips: Clips, stage: Stage, zero_latents: Tensor) -> None:
-        """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip."""
-        self.model, self.clips, self.stage = model, clips, stage
+    def __init__(
+        self, model: Emo, clips: Clips, stage: Stage, zero_latents: Tensor, *, equal_drops: bool = False
+    ) -> None:
+        """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip.
+
+        equal_drops: all processes leave out the same conditions, so that the same layers have gradients (FSDP).
+        """
+        self.model, self.clips, self.stage, self.equal_drops = model, clips, stage, equal_drops
         self.config: EmoConfig = model.config
         if stage.audio and self.config.audio.rows not in STATES_PER_FRAME:
             raise ValueError(
@@ -63,7 +68,9 @@ class EmoTask:
     def loss(self, generator: torch.Generator) -> Tensor:
         """Weighted squared error of the prediction for one batch."""
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-        rows = [self._row(rng) for _ in range(self.stage.rows)]
+        # seeds of one batch differ between processes in their last 64 values (`Loop`)
+        drops = np.random.default_rng(generator.initial_seed() // 64) if self.equal_drops else rng
+        rows = [self._row(rng, drops) for _ in range(self.stage.rows)]
         rows = [{name: value.to(self.device) for name, value in row.items()} for row in rows]
         latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
         timesteps = torch.tensor([self._timestep(rng) for _ in rows], device=self.device)
@@ -84,7 +91,7 @@ class EmoTask:
         """Uniform, with every tenth at pure noise, where few-step sampling starts."""
         return TRAIN_STEPS - 1 if rng.random() < 0.1 else int(rng.integers(TRAIN_STEPS))
 
-    def _row(self, rng: np.random.Generator) -> dict[str, Tensor]:
+    def _row(self, rng: np.random.Generator, drops: np.random.Generator) -> dict[str, Tensor]:
         """One identity: target frames, a picture of it, motion frames, sound, place, speed."""
         clip, stage = int(rng.integers(len(self.clips))), self.stage
         total, before = self.clips.frames(clip), self.config.temporal.motion_frames
@@ -99,11 +106,11 @@ class EmoTask:
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
             "weight": self._weight(clip, frames),
         }
-        if rng.random() < stage.drop_reference:
+        if drops.random() < stage.drop_reference:
             row["no_reference"] = torch.ones(())
         if stage.temporal and before:
             row["motion"] = self._motion(clip, frames[0], rng)
-        if stage.audio and rng.random() >= stage.drop_audio:
+        if stage.audio and drops.random() >= stage.drop_audio:
             states = self.clips.get(clip, "states", slice(None))
             reach = self.config.audio.window // 2
             row["windows"] = neighbours(states, reach, reach)[frames]

@@ -71,7 +71,8 @@ def _run(
         recompute_blocks(model)
     training, held_out = clips.split(plan.validation.clips if plan.validation.every else 0)
     stage = dataclasses.replace(step.stage, frames=frames_of(step, config))
-    task = EmoTask(model, training, stage, grey_latents(vae, clips.size))
+    split = step.loop.sharing == "fsdp"
+    task = EmoTask(model, training, stage, grey_latents(vae, clips.size), equal_drops=split)
     validator = Validator(task, held_out, vae, plan.validation, home / "validation", writes=main)
     loop = dataclasses.replace(step.loop, validate_every=plan.validation.every, seed=plan.seed)
     Loop(task, loop, home, validate=validator).run()
