@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..evaluation.judge import FindFace
 
-FACES = ("sidecar", "instrument")
+FACES = ("sidecar", "detect", "instrument")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--faces",
         choices=FACES,
         default="sidecar",
-        help="where faces are: <video>.faces.npz beside each video, or read by the built-in instrument, which knows "
-        "rendered and drawn heads only",
+        help="where faces are: in <video>.faces.npz beside each video; found by the detector of `prepare`; or read by "
+        "the built-in instrument, which knows rendered and drawn heads only",
     )
     group.add_argument("--draws", type=int, default=100, help="bootstrap draws")
     group.add_argument(
@@ -80,6 +80,10 @@ def _find_face(source: str) -> FindFace:
 
     if source == "sidecar":
         return read_track
+    if source == "detect":
+        from .detected_faces import DetectedFaces
+
+        return DetectedFaces()
     from ..evaluation.instrument import Instrument
     from ..evaluation.instrument_track import face_track
 
