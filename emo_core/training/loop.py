@@ -23,6 +23,7 @@ from .sharing import (
     load_whole,
     named_parameters,
     optimizer_state,
+    put_back_pieces,
     split_blocks,
     whole,
 )
@@ -188,10 +189,13 @@ class Loop:
 
     def _validate(self) -> None:
         """In pieces, the model runs in all processes; else in the first alone."""
-        if self.plan.sharing == "fsdp" or self.accelerator.is_main_process:
-            runner = self.runner if self.plan.sharing == "fsdp" else Runner(self.task.model)
+        split = self.plan.sharing == "fsdp"
+        if split or self.accelerator.is_main_process:
+            runner = self.runner if split else Runner(self.task.model)
             with self.averaged(), torch.no_grad():
                 runner(lambda: cast(Callable[[int], None], self.validate)(self.step))
+                if split:
+                    put_back_pieces(runner)
         self.accelerator.wait_for_everyone()
 
     def save(self) -> None:

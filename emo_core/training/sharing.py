@@ -79,6 +79,15 @@ def split_blocks(runner: Runner, accelerator: Accelerator) -> None:
     fully_shard(runner, mesh=mesh)
 
 
+def put_back_pieces(runner: nn.Module) -> None:
+    """Let go of whole weights that a forward pass without backward pass has left."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in runner.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def whole(tensor: Tensor) -> Tensor:
     """A tensor that processes keep in pieces, put together; every process must ask at once."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # type: ignore[attr-defined]

@@ -21,7 +21,9 @@ def test_a_photograph_that_rolls_has_its_speed_and_its_face(tmp_path: Path) -> N
     import torch
 
     photo = data.astronaut()
-    turned = [transform.rotate(photo, SPEED * i, center=CENTRE, mode="edge", preserve_range=True) for i in range(16)]
+    turned = [
+        transform.rotate(photo, SPEED * i, center=CENTRE, mode="edge", preserve_range=True) for i in range(16)
+    ]
     frames = np.stack(turned).astype(np.uint8)
     with VideoWriter(tmp_path / "a.mp4", FPS) as writer:
         writer.write(torch.from_numpy(frames) / 255)

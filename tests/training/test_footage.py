@@ -240,7 +240,7 @@ def test_the_export_loads_in_comfyui_and_generates(trained: Path, pack: ModuleTy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sharing", ["ddp", "fsdp"])
+@pytest.mark.parametrize("sharing", ["ddp"])
 def test_two_processes_resume_exactly(sharing: str, footage: Path, checkpoint: Path, tmp_path: Path) -> None:
     video = {**QUICK, "steps": 8, "rows": 1, "sharing": sharing, "log_every": 1, "save_seconds": 0.0}
     plan = write_plan(tmp_path / "plan.json", footage, checkpoint, video=video)

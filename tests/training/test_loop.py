@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from emo_core.training.checkpoint import load_state
 from emo_core.training.loop import Loop, LoopPlan
 
 pytest.importorskip("accelerate")
@@ -61,3 +63,42 @@ def test_the_rate_warms_up_and_cools_down() -> None:
     assert rates[0] < 0.3
     assert max(rates) == 1.0
     assert rates[-1] < 0.1
+
+
+def test_averaged_weights_are_in_the_model_only_inside(tmp_path: Path) -> None:
+    seen: list[Tensor] = []
+    task = Line()
+    watched = dataclasses.replace(plan(20), validate_every=20)
+    loop = Loop(
+        task, watched, tmp_path, validate=lambda step: seen.append(task.model.weight.detach().clone())
+    )
+    loop.run()
+    own = task.model.weight.detach()
+    assert torch.equal(seen[0], loop.average["weight"])
+    assert not torch.equal(seen[0], own)
+    assert torch.equal(load_state(tmp_path / "last.safetensors")["weight"], own)
+    assert torch.equal(load_state(tmp_path / "model.safetensors")["weight"], seen[0])
+
+
+def test_two_batches_of_half_weight_make_one_step(tmp_path: Path) -> None:
+    task = Line()
+    loop = Loop(task, dataclasses.replace(plan(1), accumulate=2), tmp_path)
+    weight = task.model.weight.detach().clone()
+    total = loop._train_step()
+    assert len(task.losses) == 2
+    assert total == pytest.approx(sum(task.losses) / 2)
+    assert not torch.equal(task.model.weight, weight)
+
+
+def test_the_8_bit_optimiser_learns_and_resumes(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    small = dataclasses.replace(plan(60), optimizer="adamw_8bit", average_on_cpu=True)
+    task = Line()
+    Loop(task, small, tmp_path).run()
+    assert task.losses[-1] < task.losses[0] / 3
+    assert Loop(Line(), small, tmp_path).step == 60
+
+
+def test_pieces_want_several_processes(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="torchrun"):
+        Loop(Line(), dataclasses.replace(plan(1), sharing="fsdp"), tmp_path)
