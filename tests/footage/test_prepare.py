@@ -1,6 +1,7 @@
 """The command, with Ray on this machine: once, again, after an interruption, with another video."""
 
 import json
+import os
 import subprocess
 import sys
 from itertools import chain
@@ -23,7 +24,10 @@ WISHES = [
 def emo(*words: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m emo_core` with these words."""
     command = [sys.executable, "-m", "emo_core", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
+    environment = {**os.environ, "RAY_worker_niceness": "0"}  # its own 15 starves on a busy machine
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:

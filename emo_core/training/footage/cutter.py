@@ -78,7 +78,7 @@ class Cutter:
 
     def _piece(self, video: Video, name: str, piece: Span) -> Iterator[Outcome]:
         fps = self.settings.fps
-        frames = int((piece.end - piece.start) * fps + 1e-3)
+        frames = int((piece.end - piece.start) * fps + 0.05)  # time stamps may be whole ms
         track = follow_face(video.pictures(piece.start, frames, fps), self.detector)
         for run in runs(track, self.settings):
             start, end = piece.start + run.first / fps, piece.start + run.last / fps

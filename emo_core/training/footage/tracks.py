@@ -87,11 +87,11 @@ class _Tracker:
         return face, ""
 
     def _look(self, picture: np.ndarray, face: Face | None) -> Face | None:
-        """Search the whole picture; a followed face must be among what is found, or it is given up."""
+        """Search the whole picture; a followed face is given up for others if it is not among them."""
         found = self._detector.find(picture)
         found.sort(key=lambda other: other.box[1] - other.box[3])  # the tallest first
         same = [other for other in found if face is not None and overlap(face.box, other.box) > 0.3]
-        if face is None or not same:
+        if face is None or (found and not same):
             face = found[0] if found else None
         self._rivals = face is not None and any(
             _height(other) > RIVAL * _height(face) and overlap(face.box, other.box) < 0.3 for other in found
