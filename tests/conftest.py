@@ -4,7 +4,6 @@ The repository's root goes to the end of the search path, behind everything: our
 stand before the host's.
 """
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != RO
 sys.path += [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from comfy_server import ComfyServer  # noqa: E402
+from in_process import import_comfy, import_pack  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +39,7 @@ def host(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Co
 @pytest.fixture(scope="session")
 def comfy(comfyui: Path) -> ModuleType:
     """The host's `comfy` package in this process, on the CPU. Call it under `torch.inference_mode()`."""
-    sys.path.insert(0, str(comfyui))
-    options = importlib.import_module("comfy.cli_args")
-    options.args.cpu = True  # before model_management looks for a GPU
-    for name in ("comfy.model_management", "comfy.sample", "comfy.sd"):
-        importlib.import_module(name)
-    return sys.modules["comfy"]
+    return import_comfy(comfyui)
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +48,4 @@ def pack(comfy: ModuleType) -> ModuleType:
 
     Its `emo_core` is a second copy, apart from the one that tests import: take classes from here.
     """
-    name = str(ROOT).replace(".", "_x_")
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    return import_pack()
