@@ -1,4 +1,4 @@
-"""The whole way to emo-tiny, step by step, each resumable: clips, VAE, audio encoder, latents, three stages, file."""
+"""The whole way to emo-tiny, step by step, each resumable: clips, VAE, audio encoder, latents, stages, file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .emo_task import EmoTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
-from .stages import IMAGE, SPEED, STAGES, VIDEO, Stage
+from .stages import HEARING, IMAGE, SPEED, STAGES, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -49,8 +49,9 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(1200, 1e-3, cooldown=0.1),
-            "video": LoopPlan(2600, 7e-4, cooldown=0.3),
-            "speed": LoopPlan(350, 7e-4, warmup=50, cooldown=0.3),
+            "hearing": LoopPlan(2000, 1e-3, warmup=100, cooldown=0.2),
+            "video": LoopPlan(2400, 7e-4, warmup=100, cooldown=0.3),
+            "speed": LoopPlan(250, 7e-4, warmup=50, cooldown=0.3),
         }
     )
     seed: int = 0
@@ -125,7 +126,8 @@ STEPS = {
     "image": _stage(IMAGE, None),
     "audio": _audio,
     "states": _states,
-    "video": _stage(VIDEO, IMAGE),
+    "hearing": _stage(HEARING, IMAGE),
+    "video": _stage(VIDEO, HEARING),
     "speed": _stage(SPEED, VIDEO),
     "export": _export,
 }

@@ -1,4 +1,4 @@
-"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies)."""
+"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and one of our own between."""
 
 from __future__ import annotations
 
@@ -46,6 +46,21 @@ IMAGE = Stage(
     rows=8,
     drop_reference=0.05,
 )
+HEARING = Stage(
+    "hearing",
+    encoders=("reference_net", "face_locator", "audio_projection"),
+    backbone=("picture", "audio"),
+    temporal=False,
+    audio=True,
+    speed=False,
+    frames=3,
+    rows=8,
+    drop_audio=0.1,
+    drop_reference=0.05,
+    lip_weight=2.0,
+)
+"""Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
+the sound. Sixteen people a step teach faces and mouths several times quicker than four clips."""
 VIDEO = Stage(
     "video",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -73,7 +88,7 @@ SPEED = Stage(
     drop_motion=0.15,
     motion_noise=0.12,
 )
-STAGES = (IMAGE, VIDEO, SPEED)
+STAGES = (IMAGE, HEARING, VIDEO, SPEED)
 
 
 def kind(name: str) -> str:

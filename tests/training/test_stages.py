@@ -15,7 +15,7 @@ from emo_core.models.emo import Emo
 from emo_core.training.emo_task import EmoTask
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
-from emo_core.training.stages import IMAGE, SPEED, STAGES, VIDEO, Stage, freeze, kind
+from emo_core.training.stages import HEARING, IMAGE, SPEED, STAGES, VIDEO, Stage, freeze, kind
 
 FRAMES, STATES = 20, 3
 
@@ -59,6 +59,11 @@ def trained_kinds(stage: Stage, model: Emo) -> set[str]:
 
 def test_the_image_stage_knows_neither_time_nor_sound(model: Emo) -> None:
     assert trained_kinds(IMAGE, model) == {"picture", "reference_net", "face_locator"}
+
+
+def test_pictures_that_hear_leave_time_alone(model: Emo) -> None:
+    assert not HEARING.temporal
+    assert not {"temporal", "speed", "speed_encoder"} & trained_kinds(HEARING, model)
 
 
 def test_the_video_stage_leaves_speed_out(model: Emo) -> None:
