@@ -49,10 +49,18 @@ def paper_tables(runs: Runs) -> str:
 def _table_1(runs: Runs) -> str:
     heads = [f"{name} {ARROWS[name]}" for name in COLUMNS]
     rows = [["method", *heads]]
-    for name, cells in PUBLISHED.items():
-        rows.append([f"{name} (published)", *(" / ".join(map(_number, cell)) for cell in cells)])
+    for method, cells in PUBLISHED.items():
+        rows.append(
+            [
+                f"{method} (published)",
+                *(
+                    " / ".join(_number(value, name) for value in cell)
+                    for name, cell in zip(COLUMNS, cells, strict=True)
+                ),
+            ]
+        )
     for name, scores in runs.items():
-        rows.append([f"**{name}**", *(_cell(scores[column]) for column in COLUMNS)])
+        rows.append([f"**{name}**", *(_cell(scores[column], column) for column in COLUMNS)])
     return (
         "Published: HDTF / the authors' internet set (arXiv:2402.17485v3, table 1). Measured rows are of other videos "
         "and other crops:\ncompare them with each other. In brackets: 95 % bootstrap interval over videos.\n\n"
@@ -64,8 +72,8 @@ def _table_2(runs: Runs) -> str:
     names = [*(f"EMO {name} (published)" for name in PUBLISHED_VELOCITY), *(f"**{name}**" for name in runs)]
     rows = [["degrees per frame", *names]]
     for index, name in enumerate(VELOCITY_ROWS):
-        published = (_number(values[index]) for values in PUBLISHED_VELOCITY.values())
-        rows.append([name, *published, *(_cell(scores[name]) for scores in runs.values())])
+        published = (_number(values[index], name) for values in PUBLISHED_VELOCITY.values())
+        rows.append([name, *published, *(_cell(scores[name], name) for scores in runs.values())])
     return "Head velocity (table 2; published columns are assigned speeds on HDTF).\n\n" + _markdown(rows)
 
 
@@ -76,7 +84,7 @@ def _besides(runs: Runs) -> str:
     if not names:
         return ""
     rows = [["not in the paper", *names]]
-    rows += [[f"**{run}**", *(_cell(scores[name]) for name in names)] for run, scores in runs.items()]
+    rows += [[f"**{run}**", *(_cell(scores[name], name) for name in names)] for run, scores in runs.items()]
     return _markdown(rows)
 
 
@@ -90,18 +98,19 @@ def _reasons(runs: Runs) -> str:
     return "\n".join(f"- {', '.join(names)}: {reason}" for reason, names in found.items())
 
 
-def _cell(score: Score) -> str:
+def _cell(score: Score, name: str) -> str:
     if score.value is None:
         return "unavailable" if score.reason else "–"
     if score.low is None or score.high is None:
-        return _number(score.value)
-    return f"{_number(score.value)} [{_number(score.low)}, {_number(score.high)}]"
+        return _number(score.value, name)
+    return f"{_number(score.value, name)} [{_number(score.low, name)}, {_number(score.high, name)}]"
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, name: str) -> str:
+    """With as many digits as the paper prints for the metric."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if abs(value) < 3 else f"{value:.2f}"
+    return f"{value:.3f}" if name in ("E-FID", *VELOCITY_ROWS) else f"{value:.2f}"
 
 
 def _markdown(rows: list[list[str]]) -> str:

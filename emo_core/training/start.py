@@ -103,8 +103,7 @@ def load_stable_diffusion(model: Emo, tensors: Mapping[str, Tensor]) -> None:
     for module in model.backbone.modules():
         if isinstance(module, BackboneBlock):
             _begin_silent(module)
-    nn.init.zeros_(model.encoders.face_locator.conv_out.weight)
-    nn.init.zeros_(model.encoders.face_locator.conv_out.bias)
+    _zero(model.encoders.face_locator.conv_out)
 
 
 def unet_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
