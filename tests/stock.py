@@ -71,7 +71,8 @@ class Studio:
         """The first output of a node of the host."""
         kind = self.nodes[node_id]
         if hasattr(kind, "define_schema"):
-            return kind.execute(**inputs).result[0]
+            made = kind.execute(**inputs)
+            return getattr(made, "result", made)[0]
         return getattr(kind(), kind.FUNCTION)(**inputs)[0]
 
     def sample(self, model: Any = None, **changes: Any) -> torch.Tensor:

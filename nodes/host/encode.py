@@ -15,6 +15,7 @@ from ...emo_core.media.video import Sound
 from ...emo_core.models.emo import Encoders
 from ...emo_core.models.reference_pair import ReferencePair
 from .managed import Managed, to_host
+from .memory import face_bytes, projection_bytes
 from .motion import encode_pictures, encode_reference
 
 AUDIO_MEMORY = 512 << 20  # bytes beside the weights of an audio encoder
@@ -44,14 +45,19 @@ def encode_portrait(
 
 def encode_context(encoders: Managed[Encoders], embedding: Tensor | None) -> Tensor | None:
     """Image tokens [1, T, D] of a face embedding [E]; None for families without."""
+    wanted = encoders.network.config.context
+    if wanted is None:
+        return None
+    given = torch.zeros(wanted.inputs) if embedding is None else embedding
     with encoders.on_device(0) as network:
-        context = network.encode_context(None if embedding is None else encoders.prepare(embedding))
+        context = network.encode_context(encoders.prepare(given))
     return None if context is None else to_host(context)
 
 
 def encode_face(encoders: Managed[Encoders], pictures: Tensor) -> Tensor:
     """Face Locator features [N, C, h, w] of pictures [N, inputs, 8h, 8w] in 0..1."""
-    memory = encoders.activation_memory((1, 1, *pictures.shape[-2:]))
+    height, width = pictures.shape[-2:]
+    memory = face_bytes(encoders.network.config, height, width, encoders.precision.compute)
     with encoders.on_device(memory) as network:
         return torch.cat([to_host(network.face_locator(encoders.prepare(one))) for one in pictures.split(1)])
 
@@ -82,6 +88,7 @@ def encode_audio(
 
     tokens = []
     for windows in audio_windows(states, config, heard, frames, fps):
-        with encoders.on_device(windows.numel() * 8) as network:
+        memory = projection_bytes(config.audio, windows.shape[0], encoders.precision.compute)
+        with encoders.on_device(memory) as network:
             tokens.append(to_host(network.audio_projection(encoders.prepare(windows))))
     return torch.cat(tokens)

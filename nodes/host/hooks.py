@@ -83,6 +83,7 @@ class HostHooks(Hooks):
     def down(self, x: Tensor, path: str) -> tuple[Tensor, Tensor]:
         """Residuals of T2I-Adapters; patches of input blocks before and behind the skip."""
         x = self._add_control(x, "input")
+        size = x.shape
         options = self._at(path)
         options["transformer_index"] += self._places[path].attends  # they run behind it
         for patch in self._patches.get("input_block_patch", ()):
@@ -90,6 +91,11 @@ class HostHooks(Hooks):
         skip = x
         for patch in self._patches.get("input_block_patch_after_skip", ()):
             x = patch(x, options)
+        if x.shape != size:
+            raise ValueError(
+                "a node changes the size of the picture inside this MODEL (Kohya Deep Shrink), which the motion "
+                "frames cannot follow: take that node out"
+            )
         return x, skip
 
     def middle(self, x: Tensor) -> Tensor:
@@ -171,6 +177,11 @@ def refuse_unknown(patches: Mapping[str, Any], replacements: Mapping[str, Any]) 
 def _change_inputs(patches: Sequence[Any], options: dict[str, Any], *inputs: Tensor) -> Any:
     for patch in patches:
         inputs = patch(*inputs, options)
+    if inputs[0].shape[0] != inputs[1].shape[0]:
+        raise ValueError(
+            "a node cuts the queries of this MODEL's attention into tiles and leaves the keys whole (HyperTile), "
+            "which EMO models cannot do: take that node out"
+        )
     return inputs
 
 

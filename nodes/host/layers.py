@@ -58,8 +58,13 @@ class Precision:
         return Precision(weights, mm.unet_manual_cast(weights, mm.get_torch_device(), SUPPORTED_DTYPES))
 
     def convert(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights in the dtype they are stored in."""
-        return {name: tensor.to(self.weights) for name, tensor in state.items()}
+        """The weights in the dtype they are stored in. 8 bits are for matrices and kernels alone, which are nearly
+        all of it: norms, biases and tables of positions would lose what they say."""
+        small = self.compute if self.weights.itemsize == 1 else self.weights
+        return {
+            name: tensor.to(self.weights if tensor.ndim in (2, 4) else small)
+            for name, tensor in state.items()
+        }
 
 
 def host_backend(precision: Precision, device: torch.device | str | None) -> Backend:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -38,16 +38,6 @@ class Managed(Generic[Network]):
     def device(self) -> torch.device:
         """Where it computes."""
         return self.patcher.load_device
-
-    def activation_memory(self, latents: Sequence[int]) -> int:
-        """Bytes that a pass over latents of this shape [N, 4, h, w] takes beside the weights, roughly.
-
-        Counted from Stable Diffusion 1.5 in half precision: 32 numbers per channel of the finest level.
-        """
-        named = self.network.named_parameters()
-        width = max((weight.shape[0] for name, weight in named if "conv_in" in name), default=1)
-        pixels = latents[0] * latents[-1] * latents[-2]
-        return 32 * pixels * width * mm.dtype_size(self.precision.compute)
 
     def prepare(self, tensor: Tensor) -> Tensor:
         """`tensor` where and in the dtype in which the network wants it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import comfy.conds
@@ -24,6 +24,7 @@ from ...emo_core.modules.conditions import Features
 from .hooks import HostHooks, stock_places
 from .layers import SUPPORTED_DTYPES, Precision, host_backend
 from .managed import patcher
+from .memory import backbone_bytes
 from .windows import use_frame_windows, window_frames
 
 PAYLOAD = "emo"
@@ -105,7 +106,7 @@ class FeaturesCond(comfy.conds.CONDRegular):
         return [self.cond, *(other.cond for other in others)]
 
     def size(self) -> list[int]:
-        return [1]
+        return [motion_frames(self.cond)]
 
 
 class EmoBaseModel(comfy.model_base.BaseModel):
@@ -133,6 +134,20 @@ class EmoBaseModel(comfy.model_base.BaseModel):
             conds[PAYLOAD] = FeaturesCond(dataclasses.replace(rest, audio=audio))
         return conds
 
+    def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
+        """What the estimate of memory must know of one condition: its motion frames."""
+        features = kwargs.get(PAYLOAD)
+        return {} if features is None else {PAYLOAD: [motion_frames(features)]}
+
+    def memory_required(
+        self, input_shape: Sequence[int], cond_shapes: Mapping[str, Any] | None = None
+    ) -> float:
+        """Bytes of a pass over latents of this shape, for conditions of the sizes that `FeaturesCond` has."""
+        sizes = (cond_shapes or {}).get(PAYLOAD) or [[self.emo_config.temporal.motion_frames]]
+        motion = [frames for size in sizes for frames in size]
+        dtype = self.manual_cast_dtype or self.get_dtype()
+        return backbone_bytes(self.emo_config.unet, tuple(input_shape), motion, dtype)
+
 
 class EmoModelConfig(comfy.supported_models_base.BASE):
     """The host's description of one of our networks."""
@@ -152,8 +167,6 @@ class EmoModelConfig(comfy.supported_models_base.BASE):
         if config.vae != VaeConfig():  # other latents than Stable Diffusion's: other colours, no TAESD
             self.latent_format.latent_rgb_factors = None
             self.latent_format.taesd_decoder_name = None
-        # activations grow with the width; Stable Diffusion 1.5 without temporal layers is 1.0 in the host
-        self.memory_usage_factor = 1.5 * width / 320
 
     latent_format = comfy.latent_formats.SD15
 
@@ -182,6 +195,11 @@ def build_model(
     handle = patcher(model)
     use_frame_windows(handle)
     return handle
+
+
+def motion_frames(features: Features) -> int:
+    """How many motion frames a clip sees."""
+    return len(next(iter(features.motion.values()))) if features.motion else 0
 
 
 def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:

@@ -14,6 +14,7 @@ from ...emo_core.diffusion.long_video import motion_pictures
 from ...emo_core.models.emo import Encoders
 from ...emo_core.models.reference_pair import ReferencePair, Tokens, encode_pair
 from .managed import Managed, to_host
+from .memory import reference_bytes
 
 ENCODERS = "emo_encoders"
 """Under this key a MODEL carries the encoders that turn the last frames of a clip into motion features."""
@@ -103,7 +104,9 @@ def encode_reference(
 ) -> ReferencePair:
     """Portrait and motion frames (scaled latents [1, C, h, w] and [n, C, h, w]) through the ReferenceNet."""
     latents = portrait if motion is None else torch.cat([portrait, motion.to(portrait)])
-    with encoders.on_device(encoders.activation_memory(latents.shape)) as network:
+    unet = encoders.network.config.unet
+    memory = reference_bytes(unet, tuple(latents.shape), encoders.precision.compute)
+    with encoders.on_device(memory) as network:
         config = network.config
         seen = [
             None if tokens is None or config.reference.context != "tokens" else encoders.prepare(tokens)

@@ -1,0 +1,48 @@
+"""How many bytes a pass of each network takes beside its weights, for the host's memory manager.
+
+The factors are counted, not guessed: tests/nodes/test_memory.py runs the networks under a tracker of live tensors.
+All grow with the pixels of the finest level, where Stable Diffusion's UNet is widest open.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import comfy.model_management as mm
+import torch
+
+from ...emo_core.config import AudioConfig, EmoConfig, UNetConfig
+
+BACKBONE = 28
+"""Numbers per latent pixel of a frame, or motion frame, and channel of the finest level."""
+REFERENCE_NET = 32
+"""The same for a picture."""
+TOKENS = 9
+"""The same for what a picture's ReferenceNet tokens hold themselves."""
+FACE_LOCATOR = 3.2
+"""Numbers per pixel of the mask and channel of the first layer."""
+PROJECTION = 4
+"""Numbers per number that the widest layers hold."""
+
+
+def backbone_bytes(
+    config: UNetConfig, latents: tuple[int, ...], motion: list[int], dtype: torch.dtype
+) -> int:
+    """A pass over latents [R*F, C, h, w] in rows whose clips see so many motion frames each."""
+    frames = BACKBONE * (latents[0] + sum(motion)) + TOKENS * (len(motion) + sum(motion))
+    return frames * prod(latents[2:]) * config.channels[0] * mm.dtype_size(dtype)
+
+
+def reference_bytes(config: UNetConfig, latents: tuple[int, ...], dtype: torch.dtype) -> int:
+    """A pass of the ReferenceNet over latents [N, C, h, w]."""
+    return REFERENCE_NET * latents[0] * prod(latents[2:]) * config.channels[0] * mm.dtype_size(dtype)
+
+
+def face_bytes(config: EmoConfig, height: int, width: int, dtype: torch.dtype) -> int:
+    """A pass of the Face Locator over one mask."""
+    return int(FACE_LOCATOR * height * width * config.face_locator.channels[0]) * mm.dtype_size(dtype)
+
+
+def projection_bytes(config: AudioConfig, frames: int, dtype: torch.dtype) -> int:
+    """A pass of the audio projection over the windows of so many frames."""
+    return PROJECTION * frames * (config.hidden + config.tokens * config.token_width) * mm.dtype_size(dtype)
