@@ -55,12 +55,14 @@ class MelConvEncoder(nn.Module):
         """`forward` in pieces of bounded memory, for sound [S] of any length."""
         total = max(1, math.ceil(waveform.shape[0] / (2 * HOP)))
         step = max(1, int(seconds * SAMPLE_RATE) // (2 * HOP))
-        pieces = []
+        whole = torch.empty(0)
         for start in range(0, total, step):
             first, last = max(0, start - REACH), min(total, start + step + REACH)
             states = self.states(log_mel(waveform[None], first * 2, last * 2))[0]
-            pieces.append(states[start - first : start - first + min(step, total - start)])
-        return torch.cat(pieces)
+            if not start:  # filled piece by piece: long sounds are never held twice
+                whole = states.new_empty(total, *states.shape[1:])
+            whole[start : start + step] = states[start - first : start - first + min(step, total - start)]
+        return whole
 
 
 class _Layer(nn.Module):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..media.disk import read_rows
 from .hooks import Hooks
 
 
@@ -52,6 +53,8 @@ class Features:
         def picked(value: Tensor | None) -> Tensor | None:
             if value is None:
                 return None
+            if isinstance(frames, range) and frames.step == 1 and frames.stop <= value.shape[0]:
+                return read_rows(value, frames.start, frames.stop)
             index = torch.tensor(frames, device=value.device)
             return value[index.clamp(max=value.shape[0] - 1)]
 

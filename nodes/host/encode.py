@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...emo_core.audio.encoders import AudioEncoder, audio_windows, encode_states
+from ...emo_core.audio.rules import heard_frames
 from ...emo_core.audio.wav2vec2 import Wav2Vec2
 from ...emo_core.config import EmoConfig
 from ...emo_core.diffusion.long_video import motion_pictures
@@ -17,8 +19,10 @@ from ...emo_core.models.reference_pair import ReferencePair
 from .managed import Managed, to_host
 from .memory import face_bytes, projection_bytes
 from .motion import encode_pictures, encode_reference
+from .spill import gathered
 
 AUDIO_MEMORY = 512 << 20  # bytes beside the weights of an audio encoder
+TOKEN_MEMORY = 16 << 20  # bytes of audio tokens that stay in memory; more are read clip by clip from a file
 WAV2VEC2_MEMORY = 1536 << 20  # 30 s of convolutions, or the attention of 3000 states
 
 
@@ -86,9 +90,10 @@ def encode_audio(
         with encoder.on_device(memory) as network:
             return to_host(encode_states(network, waveform.to(encoder.device), count, config.audio.layers))
 
-    tokens = []
-    for windows in audio_windows(states, config, heard, frames, fps):
-        memory = projection_bytes(config.audio, windows.shape[0], encoders.precision.compute)
-        with encoders.on_device(memory) as network:
-            tokens.append(to_host(network.audio_projection(encoders.prepare(windows))))
-    return torch.cat(tokens)
+    def tokens() -> Iterator[Tensor]:
+        for windows in audio_windows(states, config, heard, frames, fps):
+            memory = projection_bytes(config.audio, windows.shape[0], encoders.precision.compute)
+            with encoders.on_device(memory) as network:
+                yield to_host(network.audio_projection(encoders.prepare(windows)))
+
+    return gathered(tokens(), heard_frames(config, frames), TOKEN_MEMORY, named=True)

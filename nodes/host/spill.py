@@ -56,10 +56,13 @@ def open_clips(
     return store
 
 
-def gathered(pieces: Iterator[Tensor], rows: int, memory: int = MEMORY_BYTES) -> Tensor:
+def gathered(
+    pieces: Iterator[Tensor], rows: int, memory: int = MEMORY_BYTES, *, named: bool = False
+) -> Tensor:
     """Pieces [n, ...] of `rows` rows together as one float32 tensor; above `memory` bytes it is a mapped file.
 
-    The file has no name any more where the system allows that (all but Windows): it goes when the tensor goes.
+    With a name it can be read slice by slice past the mapping, and stays until ComfyUI ends. Without, it goes
+    when the tensor goes (but for Windows).
     """
     first = next(pieces)
     row = first.shape[1:]
@@ -71,6 +74,6 @@ def gathered(pieces: Iterator[Tensor], rows: int, memory: int = MEMORY_BYTES) ->
         for piece in pieces:
             writer.append(piece)
     tensor = map_rows(path, row)
-    if os.name != "nt":
+    if not named and os.name != "nt":
         path.unlink()
     return tensor

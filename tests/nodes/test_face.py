@@ -119,6 +119,10 @@ def test_long_results_lie_on_disk_and_are_the_same(ours, comfy, tmp_path) -> Non
         rows = torch.randn(7, 3, 4)
         gathered = ours["nodes.host.spill"].gathered
         mapped = gathered(iter(rows.split(2)), 7, memory=0)
+        assert not list(tmp_path.iterdir())  # it goes with the tensor
+        named = gathered(iter(rows.split(2)), 7, memory=0, named=True)
+        assert torch.equal(named, rows)
+        assert [str(path) for path in tmp_path.iterdir()] == [named.untyped_storage().filename]
     finally:
         folder_paths.set_temp_directory(before)
     assert mapped.untyped_storage().filename is not None
