@@ -11,6 +11,8 @@ from torch import Tensor
 Layout = Literal["corners", "size"]
 """What the four numbers of a box are: x0, y0, x1, y1, or x, y, width, height."""
 ORDERS = ("left to right", "right to left", "top to bottom", "largest first", "as given")
+BOX_NAMES = ("bbox", "bboxes", "box", "boxes")
+"""Under these keys detectors keep their boxes."""
 SPECK = 5e-4
 """Parts of a mask that are smaller, as a share of the picture, are no face."""
 NEAR = 0.3
@@ -47,7 +49,7 @@ def _boxes(found: Any, layout: Layout) -> Iterator[list[float]]:
         if {"x", "y", "width", "height"} <= found.keys():
             yield _corners([found[name] for name in ("x", "y", "width", "height")], "size")
         else:
-            yield from _boxes(found.get("bbox"), layout)
+            yield from _boxes(next((found[name] for name in BOX_NAMES if name in found), None), layout)
     elif hasattr(found, "bbox"):
         yield from _boxes(found.bbox, "corners")
     elif hasattr(found, "tolist"):

@@ -143,7 +143,7 @@ def sample_clips(
     clips: Clips = ClipsInMemory()
     if keep_clips and len(starts) > 1:
         clips = open_clips(guider, noise, sampler, sigmas, latent, clip_frames)
-        progress.resume(clips.frames // clip_frames)
+        progress.resume(-(-clips.frames // clip_frames))
     for index, start in enumerate(starts):
         if start < clips.frames:
             continue

@@ -24,10 +24,11 @@ TWO = [[10, 20, 50, 60], [100, 30, 180, 130]]
         [np.array([*box, 0.9]) for box in TWO],  # a score behind the box
         [[TWO[0]], [TWO[1]]],  # one list per picture
         [{"bbox": box, "score": 1.0} for box in TWO],
+        {"points": [], "box": TWO, "width": 200, "height": 150},
         [{"x": x, "y": y, "width": a - x, "height": b - y} for x, y, a, b in TWO],
         ((200, 300), [Seg(None, None, 0.9, (0, 0, 1, 1), box, "face", None) for box in TWO]),
     ],
-    ids=["lists", "tuples", "tensor", "array", "scores", "nested", "bbox", "core", "SEGS"],
+    ids=["lists", "tuples", "tensor", "array", "scores", "nested", "bbox", "landmarks", "core", "SEGS"],
 )
 def test_detectors_outputs_are_understood(found: object) -> None:
     assert boxes_of(found, "corners").tolist() == TWO
