@@ -260,6 +260,8 @@ class EmoConfig:
 
 def _from_dict(cls: type, data: Any) -> Any:
     """Rebuild nested frozen dataclasses and tuples from JSON data."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{cls.__name__} must be a JSON object, got {type(data).__name__}")
     hints = typing.get_type_hints(cls)
     unknown = set(data) - set(hints)
     if unknown:

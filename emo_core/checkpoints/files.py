@@ -18,6 +18,10 @@ from .family import Shape
 SUFFIXES = (".safetensors", ".pth", ".bin", ".pt", ".ckpt")
 """Of weight files, best first."""
 
+_GARBLED = (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError)
+_GARBLED += (ArithmeticError, AssertionError, ImportError, MemoryError)
+"""What PyTorch's unpickler raises on bytes that are no pickle; it stumbles over them in many ways."""
+
 _WRAPPERS = ("state_dict", "model_state_dict")
 
 
@@ -73,7 +77,7 @@ def _opened(path: Path) -> Any:
 def _unpickle(path: Path, device: str) -> dict[str, Tensor]:
     try:
         data = _load(path, device)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except _GARBLED as error:
         raise _broken(path, error) from error
     for name in _WRAPPERS:
         if isinstance(data, dict) and isinstance(data.get(name), dict):
