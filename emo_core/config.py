@@ -254,8 +254,11 @@ class EmoConfig:
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> EmoConfig:
-        """Inverse of `to_dict`; ValueError names an unknown field."""
-        return _from_dict(EmoConfig, data)
+        """Inverse of `to_dict`; ValueError names an unknown field, or a value of the wrong kind."""
+        try:
+            return _from_dict(EmoConfig, data)
+        except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            raise ValueError(f"a value of the model's config is of the wrong kind: {error}") from error
 
 
 def _from_dict(cls: type, data: Any) -> Any:

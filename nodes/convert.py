@@ -31,7 +31,7 @@ def portrait_from_image(image: Tensor, size: int) -> Tensor:
         )
     if not torch.isfinite(image).all():
         raise ValueError("the portrait holds NaN or infinite values: look at the node that made it")
-    return fit_square(image.float().movedim(-1, 1), size).movedim(1, -1)
+    return fit_square(image.float().movedim(-1, 1), size).movedim(1, -1).clamp(0, 1)
 
 
 def as_picture(portrait: Tensor) -> Tensor:

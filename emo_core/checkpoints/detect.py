@@ -54,7 +54,7 @@ def detect(path: Path, release: str | None = None) -> Found:
     claims = _claims(wanted, files)
     if claims:
         return _best(claims, path, folder)
-    for file in files:
+    for file in files if path.is_dir() else ():  # beside a file that was chosen, another is no answer
         found = _readable_single_file(file)
         if found is not None:
             return found if release is None else _as_release(found, release)

@@ -180,7 +180,7 @@ def test_an_impossible_frame_rate_is_refused_by_every_node(nodes: SimpleNamespac
     with pytest.raises(ValueError, match=words):
         heard(nodes, sound(6400), fps=fps)
     with pytest.raises(ValueError, match=words):
-        nodes.conditioning.EncodeSpeed.execute(nodes.value, 0.5, 10, fps, "0: 1")
+        nodes.conditioning.EncodeSpeed.execute([nodes.value], [0.5], [10], [fps], ["0: 1"])
     with pytest.raises(ValueError, match=words):
         nodes.video.DecodeToVideo.execute({"samples": torch.zeros(1, 4, 8, 8)}, nodes.vae, fps)
 
@@ -201,7 +201,7 @@ def test_a_part_of_the_sound_that_is_not_there(nodes: SimpleNamespace, start: fl
 @pytest.mark.parametrize("curve", ["0: nan", "inf: 1", "0: 1e308", "-1: 1", "fast", "1;2", ":"])
 def test_a_curve_that_cannot_be_read(nodes: SimpleNamespace, curve: str) -> None:
     with pytest.raises(ValueError, match=r"speed curve|out of range"):
-        nodes.conditioning.EncodeSpeed.execute(nodes.value, 0.5, 10, 25.0, curve)
+        nodes.conditioning.EncodeSpeed.execute([nodes.value], [0.5], [10], [25.0], [curve])
 
 
 class Malice:
