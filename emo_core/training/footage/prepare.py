@@ -83,6 +83,7 @@ def run_on_ray(job: Job, parts: list[Part], engine: Engine) -> Iterator[dict[str
             compute=data.ActorPoolStrategy(min_size=1, max_size=min(engine.workers, len(rows))),
             num_cpus=1,
             num_gpus=engine.gpus,
+            max_task_retries=1,  # a video that kills its worker would do so for ever
         )
         yield from made.iter_rows()
 
