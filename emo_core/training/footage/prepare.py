@@ -69,6 +69,16 @@ def prepare(job: Job, engine: Engine, start: Callable[[int], Progress]) -> Repor
     )
 
 
+class RayWorker(PartWorker):
+    """A worker in a process that Ray has started."""
+
+    def __init__(self, job: Job) -> None:
+        # Such a process has the user's terminal as its input, but in the background, where a program that touches
+        # it is stopped for ever; PySceneDetect runs one (ffmpeg) when it is imported.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        super().__init__(job)
+
+
 def run_on_ray(job: Job, parts: list[Part], engine: Engine) -> Iterator[dict[str, Any]]:
     """Rows of `PartWorker`, as the parts are finished."""
     data = need("ray.data", "'ray[data]'")
@@ -78,9 +88,13 @@ def run_on_ray(job: Job, parts: list[Part], engine: Engine) -> Iterator[dict[str
         context.max_errored_blocks = -1  # a part that kills its worker must not stop the others
         rows = [{"name": part.name, "videos": list(part.videos), "size": part.size} for part in parts]
         made = data.from_items(rows, override_num_blocks=len(rows)).map(
-            PartWorker,
+            RayWorker,
             fn_constructor_args=(job,),
-            compute=data.ActorPoolStrategy(min_size=1, max_size=min(engine.workers, len(rows))),
+            compute=data.ActorPoolStrategy(
+                min_size=1,
+                max_size=min(engine.workers, len(rows)),
+                max_tasks_in_flight_per_actor=1,  # what kills a worker takes no other part with it
+            ),
             num_cpus=1,
             num_gpus=engine.gpus,
             max_task_retries=1,  # a video that kills its worker would do so for ever
