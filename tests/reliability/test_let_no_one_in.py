@@ -84,7 +84,6 @@ def test_nodes_import_nothing_that_reaches_out(path: Path) -> None:
         "urllib",
         "requests",
         "http.client",
-        "pickle",
         "ctypes",
         "huggingface_hub",
     )
