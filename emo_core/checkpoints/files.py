@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,7 +20,7 @@ SUFFIXES = (".safetensors", ".pth", ".bin", ".pt", ".ckpt")
 """Of weight files, best first."""
 
 _GARBLED = (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError)
-_GARBLED += (ArithmeticError, AssertionError, ImportError, MemoryError)
+_GARBLED += (ArithmeticError, AssertionError, ImportError, MemoryError, struct.error)
 """What PyTorch's unpickler raises on bytes that are no pickle; it stumbles over them in many ways."""
 
 _WRAPPERS = ("state_dict", "model_state_dict")

@@ -232,8 +232,8 @@ def test_the_export_loads_in_comfyui_and_generates(trained: Path, pack: ModuleTy
             values.speed_of(networks, 0.5, 1, 25.0, ""),
         )
         guider = sampling.make_guider(model, *conditionings[:3], 1.5, 2.0)
-        sigmas = sampling.make_sigmas(model, "simple", 2, 1.0)
-        noise, sampler = sampling.make_noise(model, 0), sampling.make_sampler("euler")
+        sampler, sigmas = sampling.make_steps(model, "euler", "simple", 2, 1.0)
+        noise = sampling.SeededNoise(0)
         samples = sampling.sample_clips(guider, noise, sampler, sigmas, conditionings[3], 0, None)["samples"]
     assert samples.shape == (7, 4, 8, 8)
     assert samples.isfinite().all()
