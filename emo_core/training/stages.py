@@ -60,7 +60,7 @@ HEARING = Stage(
     lip_weight=2.0,
 )
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
-the sound. Sixteen people a step teach faces and mouths several times quicker than four clips."""
+the sound. A step of two processes shows sixteen people, where one of clips shows four."""
 VIDEO = Stage(
     "video",
     encoders=("reference_net", "face_locator", "audio_projection"),
