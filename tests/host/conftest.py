@@ -1,7 +1,7 @@
 """The talking-portrait workflow in the real server, and the host's nodes in this process, on random weights."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -39,7 +39,7 @@ def workflow(host: ComfyServer) -> Callable[..., Prompt]:
 
 
 @pytest.fixture(scope="session")
-def studio(pack: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def studio(pack: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Studio:
     """A small model of ours and the host's nodes, in this process."""
-    with torch.inference_mode():
-        yield Studio(Pack(pack), tmp_path_factory.mktemp("studio") / "random.safetensors")
+    with torch.inference_mode():  # not around a yield: the mode would last for all later tests
+        return Studio(Pack(pack), tmp_path_factory.mktemp("studio") / "random.safetensors")
