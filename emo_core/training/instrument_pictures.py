@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
+from ..backend import fast_bfloat16
 from ..evaluation.instrument import MEASURES
 from ..models.vae import AutoencoderKL
 from .synthetic.clip_shards import ClipShards
@@ -98,7 +99,7 @@ def through_vae(pictures: np.ndarray, vae: AutoencoderKL, disturbance: Tensor | 
     made = []
     for start in range(0, len(pictures), 16):
         x = torch.from_numpy(np.array(pictures[start : start + 16])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16("cpu")):
             latents = vae.encode(x)
             if disturbance is not None:
                 latents = latents + disturbance[start : start + 16]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..audio.features import StateTimes, resample_states
 from ..audio.mel_conv import MelConvEncoder, normalise
+from ..backend import fast_bfloat16
 from ..models.vae import AutoencoderKL
 from .synthetic.clip_shards import ClipShards
 
@@ -70,7 +71,7 @@ def _pictures(shards: ClipShards, clips: range, vae: AutoencoderKL) -> dict[str,
 
 def _latents(vae: AutoencoderKL, frames: np.ndarray) -> np.ndarray:
     pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16("cpu")):
         latents = torch.cat([vae.encode(part) for part in pictures.split(16)])
     return latents.half().numpy()
 

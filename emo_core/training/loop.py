@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from ..backend import fast_bfloat16
 from ..optional import need
 from .checkpoint import append_log, load_state, load_training, save_state, save_training
 from .sharing import (
@@ -62,7 +63,7 @@ class LoopPlan:
     seed: int = 0
     save_seconds: float = 180.0
     mixed_precision: bool = False
-    """Compute in bfloat16 where that is safe; weights stay float32."""
+    """Compute in bfloat16 where that is safe and the device is fast at it; weights stay float32."""
     sharing: Literal["flat", "ddp", "fsdp"] = "flat"
     """How processes share the model: equal copies with one flat message per step, equal copies with messages
     during the backward pass, or pieces of it."""
@@ -152,7 +153,8 @@ class Loop:
         rank = self.accelerator.process_index
         generator = torch.Generator().manual_seed((self.plan.seed * 1_000_003 + batch) * 64 + rank)
         kind = self.accelerator.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=self.plan.mixed_precision):
+        mixed = self.plan.mixed_precision and fast_bfloat16(kind)
+        with torch.autocast(kind, torch.bfloat16, enabled=mixed):
             return self.runner(lambda: self.task.loss(generator))
 
     @torch.no_grad()
