@@ -22,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until", default="export", help="emo_tiny: last step to run: clips, vae, audio, latents, image ..."
     )
     parser.add_argument(
+        "--start", type=Path, help="emo_tiny: go on with the video stage of a finished file, such as the built-in one"
+    )
+    parser.add_argument("--clips", type=int, help="emo_tiny: how many clips are made; default 2048")
+    parser.add_argument(
         "--estimate", action="store_true", help="print memory and time of the plan's stages and do not train"
     )
 
@@ -35,12 +39,16 @@ def run(args: argparse.Namespace) -> int:
 def _built_in(args: argparse.Namespace, folder: Path) -> int:
     from accelerate import PartialState
 
-    from ..training.recipe import STEPS, Recipe, train
+    from ..training.recipe import STEPS, Recipe, start_from, train
 
     if args.until not in STEPS:
         raise ValueError(f"--until is {args.until!r}, want one of {', '.join(STEPS)}")
     state = PartialState(cpu=True)
-    train(folder, Recipe(), rank=state.process_index, processes=state.num_processes, until=args.until)
+    if args.start is not None and state.is_main_process:
+        start_from(args.start, folder)
+    state.wait_for_everyone()
+    recipe = Recipe() if args.clips is None else Recipe(clips=args.clips)
+    train(folder, recipe, rank=state.process_index, processes=state.num_processes, until=args.until)
     return 0
 
 

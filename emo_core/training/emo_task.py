@@ -20,6 +20,7 @@ STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
 MOUTH = slice(3, 7)
 """Mouth corners and inner lips among the landmarks."""
+EYES = (0, 1)
 
 
 class Clips(Protocol):
@@ -141,19 +142,21 @@ class EmoTask:
         return mask.expand(-1, channels, -1, -1)
 
     def _weight(self, clip: int, frames: np.ndarray) -> Tensor:
-        """1, and more near the mouth, [F, 1, h, w]."""
+        """1, and more near mouth and eyes, [F, 1, h, w]."""
         size = self.zero_latents.shape[-1]
-        if not self.stage.lip_weight:
-            return torch.ones(len(frames), 1, size, size)
-        if self.clips.has("landmarks"):
-            mouth = self.clips.get(clip, "landmarks", frames)[:, MOUTH].mean(1)
-        else:
-            mouth = self.clips.get(clip, "mouth", frames)
-        mouth = mouth * size / self.clips.size  # [F, 2]
-        grid = torch.arange(size) + 0.5
-        dx, dy = grid - mouth[:, 0, None], grid - mouth[:, 1, None]
-        near = torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / 1.5**2)
-        return 1 + self.stage.lip_weight * near[:, None]
+        weight = torch.ones(len(frames), 1, size, size)
+        for places, extra in self._features_of_faces(clip, frames):
+            if extra:
+                weight += extra * _near(places * size / self.clips.size, size)[:, None]
+        return weight
+
+    def _features_of_faces(self, clip: int, frames: np.ndarray) -> list[tuple[Tensor, float]]:
+        """Places [F, 2] in pictures, px, and their extra weights; footage knows the mouth only."""
+        if not self.clips.has("landmarks"):
+            return [(self.clips.get(clip, "mouth", frames), self.stage.lip_weight)] if self.stage.lip_weight else []
+        landmarks = self.clips.get(clip, "landmarks", frames)
+        eyes = [(landmarks[:, eye], self.stage.eye_weight) for eye in EYES]
+        return [(landmarks[:, MOUTH].mean(1), self.stage.lip_weight), *eyes]
 
     def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:
         """Run the encoders once for the whole batch and hand out each row's part."""
@@ -183,3 +186,10 @@ class EmoTask:
                 )
             )
         return features
+
+
+def _near(places: Tensor, size: int) -> Tensor:
+    """1 at the places [F, 2], falling to 0 over a few cells, [F, size, size]."""
+    grid = torch.arange(size) + 0.5
+    dx, dy = grid - places[:, 0, None], grid - places[:, 1, None]
+    return torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / 1.5**2)

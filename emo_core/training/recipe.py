@@ -19,7 +19,7 @@ from ..config import EmoConfig
 from ..models.emo import Emo
 from ..models.vae import AutoencoderKL
 from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
-from .checkpoint import load_state, save_state
+from .checkpoint import load_state, save_state, write_text
 from .emo_task import EmoTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
@@ -50,8 +50,8 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(1200, 1e-3, cooldown=0.1),
             "hearing": LoopPlan(2000, 1e-3, warmup=100, cooldown=0.2),
-            "video": LoopPlan(1300, 8e-4, warmup=50, cooldown=0.4),
-            "speed": LoopPlan(250, 7e-4, warmup=50, cooldown=0.3),
+            "video": LoopPlan(4200, 8e-4, warmup=100, cooldown=0.4),
+            "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
     seed: int = 0
@@ -61,11 +61,38 @@ def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, un
     """Run every step that is not done yet, up to and with `until` (a step's name)."""
     for name, step in STEPS.items():
         LOG.info("step %s", name)
-        step(folder, recipe, rank, processes)
+        if name not in BEFORE_VIDEO or not (folder / START).is_file():
+            step(folder, recipe, rank, processes)
         if processes > 1:
             torch.distributed.barrier()
         if name == until:
             return
+
+
+def start_from(file: Path, folder: Path) -> None:
+    """Lay out a finished emo-tiny, so that `train` goes on with its video stage; done once per folder.
+
+    Its averaged weights are where the video stage begins; states of the optimiser are not in such a file.
+    """
+    from safetensors import safe_open
+
+    if (folder / START).is_file():
+        return
+    with safe_open(str(file), "pt") as opened:
+        metadata = opened.metadata() or {}
+    if PROVENANCE_KEY not in metadata:
+        raise ValueError(f"{file} is not a file that `python -m emo_core train` exported")
+    tensors = {name: value.float() for name, value in load_state(file).items()}
+    scaling = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY])).vae.scaling
+    for prefix, path in COMPANION_FILES.items():
+        part = {k.removeprefix(f"{prefix}."): tensors.pop(k) for k in list(tensors) if k.startswith(f"{prefix}.")}
+        save_state(folder / path, part)
+    (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
+    names = Emo(tiny_config(scaling), backend=Backend(device="meta")).state_dict()
+    save_state(
+        folder / HEARING.name / "model.safetensors", {n: tensors[n.removeprefix("encoders.")] for n in names}
+    )
+    write_text(folder / START, metadata[PROVENANCE_KEY])
 
 
 def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -133,6 +160,13 @@ STEPS = {
 }
 
 
+START = "start.json"
+"""In a folder that goes on from a finished file: where that file came from."""
+BEFORE_VIDEO = ("vae", "image", "audio", "hearing")
+"""Steps whose results a finished file brings along."""
+COMPANION_FILES = {"vae": "vae/model.safetensors", "audio_encoder": "audio/audio_encoder.safetensors"}
+
+
 def open_vae(folder: Path) -> tuple[AutoencoderKL, float]:
     """The trained VAE and the factor that brings its latents to a standard deviation of 1."""
     vae = AutoencoderKL(tiny_config().vae, backend=Backend())
@@ -163,16 +197,18 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
         name.removeprefix("encoders."): value
         for name, value in load_state(folder / stages[-1] / "model.safetensors").items()
     }
-    for prefix, path in (("vae", "vae/model"), ("audio_encoder", "audio/audio_encoder")):
-        tensors |= {f"{prefix}.{k}": v for k, v in load_state(folder / f"{path}.safetensors").items()}
+    for prefix, path in COMPANION_FILES.items():
+        tensors |= {f"{prefix}.{k}": v for k, v in load_state(folder / path).items()}
     provenance = {
         "trained_by": "python -m emo_core train",
-        "stages": {name: _steps(folder / name) for name in ("vae", *stages)},
+        "stages": {n: _steps(folder / n) for n in ("vae", *stages) if (folder / n / "log.jsonl").is_file()},
         "recipe": dataclasses.asdict(recipe),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "licence": "Apache-2.0; trained on rendered CC0 heads, drawn heads of our own and synthesised voices only",
     }
+    if (folder / START).is_file():
+        provenance["went_on_from"] = json.loads((folder / START).read_text())
     metadata = {CONFIG_KEY: json.dumps(config.to_dict()), PROVENANCE_KEY: json.dumps(provenance)}
     save_state(out, {name: value.half() for name, value in tensors.items()}, metadata)
 

@@ -33,6 +33,8 @@ class Stage:
     """Largest standard deviation of noise on motion latents, so that chains do not drift."""
     lip_weight: float = 0.0
     """Extra weight of the loss near the mouth."""
+    eye_weight: float = 0.0
+    """Extra weight near each eye, where clips know the eyes."""
 
 
 IMAGE = Stage(
@@ -57,7 +59,8 @@ HEARING = Stage(
     rows=8,
     drop_audio=0.1,
     drop_reference=0.05,
-    lip_weight=2.0,
+    lip_weight=3.0,
+    eye_weight=1.5,
 )
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
@@ -74,7 +77,8 @@ VIDEO = Stage(
     drop_reference=0.05,
     drop_motion=0.15,
     motion_noise=0.12,
-    lip_weight=2.0,
+    lip_weight=3.0,
+    eye_weight=1.5,
 )
 SPEED = Stage(
     "speed",

@@ -6,6 +6,7 @@ from ..config import (
     AudioConfig,
     EmoConfig,
     FaceLocatorConfig,
+    LongVideoConfig,
     PresetConfig,
     ScheduleConfig,
     SpeedConfig,
@@ -39,6 +40,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         temporal=TemporalConfig(levels=(True, True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(8, 16, 24, 32)),
         speed=SpeedConfig(width=64),
+        long_video=LongVideoConfig(full_clips=True),  # clips of one or two frames never occurred in training
         schedule=ScheduleConfig(prediction="v", zero_snr=True, terminal_alpha_bar=HOST_TERMINAL_ALPHA_BAR),
         vae=VaeConfig(
             channels=(16, 32, 64, 128), layers_per_block=1, latent_channels=8, groups=8, scaling=vae_scaling
