@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hub import StandIn, stand_in
 
 from emo_core.__main__ import main
 from emo_core.checkpoints.hub import catalogue, files_of
@@ -25,70 +22,11 @@ PATH = "/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetens
 CONTENT = bytes(range(256)) * (3 << 14)  # 12 MB: the client keeps what it receives 10 MB at a time
 
 
-@dataclass
-class StandIn:
-    """A hub with one file, and what was asked of it."""
-
-    url: str = ""
-    break_after: int | None = None
-    """The first transfer ends after this many bytes."""
-    refuse_second: bool = False
-    """The second request for the file is answered with an error."""
-    content: bytes = CONTENT
-    ranges: list[str | None] = field(default_factory=list)
-    """What each request for the file asked for; None is all of it."""
-
-
-def handler(hub: StandIn) -> type[BaseHTTPRequestHandler]:
-    """What answers requests to `hub`."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-        def do_HEAD(self) -> None:
-            self.answer(0)
-
-        def do_GET(self) -> None:
-            if self.path != PATH:  # newer clients ask the hub for other things too
-                self.answer(0)
-                return
-            wanted = self.headers.get("Range")
-            hub.ranges.append(wanted)
-            if hub.refuse_second and len(hub.ranges) == 2:
-                self.send_error(500)
-                return
-            start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
-            self.answer(start)
-            end = hub.break_after if hub.break_after is not None and len(hub.ranges) == 1 else None
-            self.wfile.write(hub.content[start:end])
-
-        def answer(self, start: int) -> None:
-            if self.path != PATH:
-                self.send_error(404)
-                return
-            self.send_response(206 if start else 200)
-            self.send_header("X-Repo-Commit", "0" * 40)
-            self.send_header("ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
-            self.send_header("Content-Length", str(len(CONTENT) - start))
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-            self.end_headers()
-
-    return Handler
-
-
 @pytest.fixture
 def hub() -> Iterator[StandIn]:
-    """A running stand-in."""
-    stand_in = StandIn()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(stand_in))
-    stand_in.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield stand_in
-    server.shutdown()
-    server.server_close()
+    """A running stand-in with one file."""
+    with stand_in({PATH: CONTENT}) as running:
+        yield running
 
 
 def fetch(hub: StandIn, folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -150,12 +88,12 @@ def test_the_next_run_goes_on_where_a_failed_one_ended(hub: StandIn, tmp_path: P
 
 
 def test_a_corrupt_file_is_refused_and_removed(hub: StandIn, tmp_path: Path) -> None:
-    hub.content = CONTENT[:-1] + b"x"
+    hub.sent_instead[PATH] = CONTENT[:-1] + b"x"
     result = fetch(hub, tmp_path)
     assert result.returncode == 2
     assert "was corrupt and has been removed" in result.stderr
     assert not downloaded(tmp_path).exists()
-    hub.content = CONTENT
+    hub.sent_instead.clear()
     assert fetch(hub, tmp_path).returncode == 0
 
 
