@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until", default="export", help="emo_tiny: last step to run: clips, vae, audio, latents, image ..."
     )
     parser.add_argument(
-        "--start", type=Path, help="emo_tiny: go on with the video stage of a finished file, such as the built-in one"
+        "--init-from", type=Path, help="emo_tiny: go on with the video stage of a finished file, such as the built-in one"
     )
     parser.add_argument("--clips", type=int, help="emo_tiny: how many clips are made; default 2048")
     parser.add_argument(
@@ -44,8 +44,8 @@ def _built_in(args: argparse.Namespace, folder: Path) -> int:
     if args.until not in STEPS:
         raise ValueError(f"--until is {args.until!r}, want one of {', '.join(STEPS)}")
     state = PartialState(cpu=True)
-    if args.start is not None and state.is_main_process:
-        start_from(args.start, folder)
+    if args.init_from is not None and state.is_main_process:
+        start_from(args.init_from, folder)
     state.wait_for_everyone()
     recipe = Recipe() if args.clips is None else Recipe(clips=args.clips)
     train(folder, recipe, rank=state.process_index, processes=state.num_processes, until=args.until)
