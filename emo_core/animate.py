@@ -25,6 +25,7 @@ from .diffusion.samplers import Predict, sample_clip, sample_windows
 from .diffusion.schedule import Schedule
 from .face.locator_input import FaceMarks, locator_input
 from .face.regions import box_around, middle_box
+from .media.median import median_filtered
 from .media.video import Sound
 from .models.backbone import Backbone
 from .models.emo import Encoders
@@ -105,9 +106,13 @@ class Animator:
 
         portrait [S, S, 3] in 0..1; mask [S, S] paints where the face may be, None is the middle of the picture.
         """
-        for latents in self.sample(portrait, sound, wish, mask, face):
-            pieces = (self.vae.decode(piece) / 2 + 0.5 for piece in latents.split(8))
-            yield torch.cat([piece.clamp(0, 1) for piece in pieces]).movedim(1, -1)
+        decoded = (self._decode(latents) for latents in self.sample(portrait, sound, wish, mask, face))
+        yield from median_filtered(decoded) if self.config.long_video.median_filter else decoded
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        """Pictures [f, S, S, 3] in 0..1."""
+        pieces = (self.vae.decode(piece) / 2 + 0.5 for piece in latents.split(8))
+        return torch.cat([piece.clamp(0, 1) for piece in pieces]).movedim(1, -1)
 
     @torch.inference_mode()
     def sample(

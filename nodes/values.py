@@ -28,6 +28,8 @@ from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, S
 
 TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
 STATEMENT = "emo_statement"
+MEDIAN = "emo_median"
+"""Says in a LATENT that its finished video wants the median filter (V-Express)."""
 """Under this key a LATENT carries what its video will say about itself; stock samplers keep it."""
 PANEL = (768, 96)  # px, of a waveform or curve
 PORTRAIT_SIDE = 384  # px
@@ -138,6 +140,8 @@ def conditionings(
     everything, no_sound, neither = ([[text, {PAYLOAD: row, START: begin}]] for row, begin in entries)
     made = Statement(reference.family, digest(reference.portrait), digest(audio.sound.samples))
     latent = {**empty_latent(audio.frames, config.unet.latent_channels, size), STATEMENT: made}
+    if config.long_video.median_filter:
+        latent[MEDIAN] = True
     return everything, no_sound, neither, latent
 
 

@@ -11,7 +11,7 @@ from ..emo_core.provenance.watermark import Watermark
 from .convert import checked_fps, sound_from_audio
 from .host.folders import temporary_video
 from .host.video import decode_frames, decode_to_file
-from .values import STATEMENT
+from .values import MEDIAN, STATEMENT
 
 
 class DecodeToVideo(io.ComfyNode):
@@ -62,7 +62,8 @@ class DecodeToVideo(io.ComfyNode):
         sound = None if audio is None else sound_from_audio(audio)
         tags = latent.get(STATEMENT, Statement()).tags()
         mark = Watermark() if watermark else None
-        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags, mark)
+        median = latent.get(MEDIAN, False)
+        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags, mark, median=median)
         preview = ui.SavedResult(path.name, subfolder, io.FolderType.temp)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([preview]))
 
@@ -98,4 +99,6 @@ class DecodeFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent: dict[str, Any], vae: Any, start: int, count: int) -> io.NodeOutput:
-        return io.NodeOutput(decode_frames(latent["samples"], vae, start, count, cls.hidden.unique_id))
+        median = latent.get(MEDIAN, False)
+        pictures = decode_frames(latent["samples"], vae, start, count, cls.hidden.unique_id, median=median)
+        return io.NodeOutput(pictures)

@@ -108,6 +108,12 @@ class ComfyServer:
             self._process.wait()
         self._process = None
 
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     @property
     def url(self) -> str:
         """Where it listens, such as http://127.0.0.1:8188."""
@@ -151,11 +157,18 @@ class ComfyServer:
 
     def peak_memory(self) -> int | None:
         """The most memory the process held so far, in bytes; None where the system does not say."""
+        return self._memory("VmHWM")
+
+    def memory(self) -> int | None:
+        """The memory the process holds now, in bytes; None where the system does not say."""
+        return self._memory("VmRSS")
+
+    def _memory(self, name: str) -> int | None:
         status = Path(f"/proc/{self._process.pid}/status") if self._process else Path()
         if not status.is_file():
             return None
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024 if "VmHWM" in lines else None
+        return int(lines[name].split()[0]) * 1024 if name in lines else None
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         end = time.monotonic() + seconds

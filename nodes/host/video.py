@@ -9,6 +9,7 @@ import comfy.sd
 from torch import Tensor
 
 from ...emo_core.media.disk import read_rows
+from ...emo_core.media.median import median_filtered
 from ...emo_core.media.video import Sound, VideoWriter
 from ...emo_core.provenance.watermark import Watermark
 from .progress import FrameProgress
@@ -26,20 +27,29 @@ def decode_to_file(
     node_id: str | None,
     tags: Mapping[str, str] | None = None,
     watermark: Watermark | None = None,
+    *,
+    median: bool = False,
 ) -> None:
     """Decode latents [F, 4, h, w] to an mp4 at `path` in memory that does not grow with F."""
     with VideoWriter(path, fps, sound, tags) as writer:
-        for pictures in decoded(latents, vae, node_id):
+        for pictures in finished(decoded(latents, vae, node_id), median=median):
             writer.write(watermark.mark(pictures) if watermark else pictures)
 
 
-def decode_frames(latents: Tensor, vae: comfy.sd.VAE, start: int, count: int, node_id: str | None) -> Tensor:
+def decode_frames(
+    latents: Tensor, vae: comfy.sd.VAE, start: int, count: int, node_id: str | None, *, median: bool = False
+) -> Tensor:
     """IMAGE of `count` latents [F, 4, h, w] from frame `start` on, 0 to the end; a large one is on disk."""
     total = latents.shape[0]
     if start >= total:
         raise ValueError(f"start is frame {start} and the video has {total}, counted from 0")
     chosen = latents[start : start + count if count else total]
-    return gathered(decoded(chosen, vae, node_id), chosen.shape[0])
+    return gathered(finished(decoded(chosen, vae, node_id), median=median), chosen.shape[0])
+
+
+def finished(pieces: Iterator[Tensor], *, median: bool) -> Iterator[Tensor]:
+    """What a family does to the pictures of its finished videos."""
+    return median_filtered(pieces) if median else pieces
 
 
 def decoded(latents: Tensor, vae: comfy.sd.VAE, node_id: str | None) -> Iterator[Tensor]:

@@ -9,18 +9,10 @@ FRAMES = 6
 
 
 @pytest.fixture(scope="module")
-def parts(ours, networks) -> tuple:
+def parts(ours, networks, encoded) -> tuple:
     """Portrait, sound and region of the small model."""
-    _, encoders, vae = networks
-    values = ours["nodes.values"]
-    generator = torch.Generator().manual_seed(1)
     with torch.inference_mode():
-        reference = values.reference_of(encoders, vae, torch.rand(1, 64, 64, 3, generator=generator))
-        sound = ours["emo_core.media.video"].Sound(
-            0.1 * torch.randn(1, FRAMES * 640, generator=generator), 16000
-        )
-        audio = values.audio_of(encoders, sound, sound, 25.0)
-        return reference, audio, values.region_of(encoders, None, 64, 0.05)
+        return (*encoded(FRAMES), ours["nodes.values"].region_of(networks[1], None, 64, 0.05))
 
 
 def latents(ours, networks, conds: tuple, latent: dict | None = None) -> torch.Tensor:

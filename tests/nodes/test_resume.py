@@ -24,18 +24,11 @@ def output(comfy: ModuleType, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def conditioned(ours, networks) -> tuple:
+def conditioned(ours, networks, encoded) -> tuple:
     """Three conditionings and the latent of a portrait and ten frames of noise."""
-    _, encoders, vae = networks
     values = ours["nodes.values"]
-    generator = torch.Generator().manual_seed(1)
     with torch.inference_mode():
-        reference = values.reference_of(encoders, vae, torch.rand(1, 64, 64, 3, generator=generator))
-        sound = ours["emo_core.media.video"].Sound(
-            0.1 * torch.randn(1, FRAMES * 640, generator=generator), 16000
-        )
-        audio = values.audio_of(encoders, sound, sound, 25.0)
-        return values.conditionings(reference, audio, None, values.speed_of(encoders, 0.5, 1, 25.0, ""))
+        return values.conditionings(*encoded(FRAMES), None, values.speed_of(networks[1], 0.5, 1, 25.0, ""))
 
 
 class Run:

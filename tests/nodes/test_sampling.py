@@ -9,18 +9,13 @@ FRAMES = 6  # a clip of four and a short one
 
 
 @pytest.fixture(scope="module")
-def prepared(ours, networks) -> tuple:
+def prepared(ours, networks, encoded) -> tuple:
     """Three conditionings and the latent of a portrait and half a second of noise."""
-    _, encoders, vae = networks
-    values, media = ours["nodes.values"], ours["emo_core.media.video"]
-    generator = torch.Generator().manual_seed(1)
+    _, encoders, _ = networks
+    values = ours["nodes.values"]
     with torch.inference_mode():
-        reference = values.reference_of(encoders, vae, torch.rand(1, 64, 64, 3, generator=generator))
-        sound = media.Sound(0.1 * torch.randn(1, FRAMES * 640, generator=generator), 16000)
-        audio = values.audio_of(encoders, sound, sound, 25.0)
         region = values.region_of(encoders, None, 64, 0.05)
-        speed = values.speed_of(encoders, 0.5, 1, 25.0, "")
-        return values.conditionings(reference, audio, region, speed)
+        return values.conditionings(*encoded(FRAMES), region, values.speed_of(encoders, 0.5, 1, 25.0, ""))
 
 
 def sample(ours, model, prepared: tuple, seed: int = 3, scale: float = 1.5, audio_scale: float = 2.0) -> torch.Tensor:

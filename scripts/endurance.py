@@ -1,0 +1,233 @@
+"""What a pack must survive, tried on a real ComfyUI and the built-in model; figures go to docs/reliability.md.
+
+    python scripts/endurance.py kills --count 50       SIGKILL at random moments of a render, then on from there
+    python scripts/endurance.py prompts --count 200    mixed prompts one after another: memory, models left behind
+    python scripts/endurance.py clients                two clients at once with the same node ids
+    python scripts/endurance.py flags                  the host's memory flags give the same frames
+
+Each prints one line of JSON and ends with 1 if something does not hold. Minutes, so the tests run short forms.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from comfy_cli.workflow_to_api import convert_ui_to_api
+from comfy_server import ComfyServer, ComfyServerError
+
+ROOT = Path(__file__).resolve().parents[1]
+COMFYUI = ROOT / ".cache" / "comfyui"
+WORKFLOW = ROOT / "example_workflows" / "talking_portrait.json"
+SAMPLES = ROOT / "emo_core" / "assets" / "samples"
+FLAGS = (("--lowvram",), ("--novram",), ("--cache-none",), ("--multi-user",), ("--disable-smart-memory",))
+GROWTH = 0.02
+"""Part by which memory may grow from the first half of many prompts to the last tenth."""
+Prompt = dict[str, Any]
+
+
+def prompt(server: ComfyServer, **widgets: Any) -> Prompt:
+    """The workflow with some widgets changed; by default one second in two steps that leaves nothing on disk."""
+    known = server.get("/object_info")
+    graph = convert_ui_to_api(json.loads(WORKFLOW.read_text()), known)
+    for name, value in ({"length": 1.0, "steps": 2, "keep_clips": False} | widgets).items():
+        holders = [node["inputs"] for node in graph.values() if _has_widget(known[node["class_type"]], name)]
+        if not holders:
+            raise ValueError(f"no node of {WORKFLOW.name} has a widget {name}")
+        for inputs in holders:
+            inputs[name] = value
+    return graph
+
+
+def _has_widget(described: dict[str, Any], name: str) -> bool:
+    return any(name in inputs for inputs in described["input"].values())
+
+
+def frames_of(server: ComfyServer, outputs: dict[str, Any]) -> np.ndarray:
+    """All frames of the saved video."""
+    shown = (entry for output in outputs.values() for entry in output.get("images", ()))
+    (entry,) = [entry for entry in shown if entry["type"] == "output" and entry["filename"].endswith(".mp4")]
+    with av.open(server.base / "output" / entry["subfolder"] / entry["filename"]) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+
+
+def give_samples(base: Path) -> None:
+    """Portraits and sounds for the loading nodes."""
+    shutil.copytree(SAMPLES, base / "input", dirs_exist_ok=True)
+
+
+def store_of(base: Path) -> tuple[bytes, int]:
+    """What is on disk of finished clips and how many the journal knows."""
+    folder = base / "output" / "emo_clips"
+    journals = list(folder.glob("*.journal")) if folder.is_dir() else []
+    if not journals:
+        return b"", 0
+    (journal,) = journals
+    data = next(path for path in folder.glob(f"{journal.stem}.*") if path.suffix in (".part", ".latents"))
+    return data.read_bytes(), sum(line.endswith("\n") for line in journal.read_text().splitlines(keepends=True))
+
+
+def kills(base: Path, count: int, seed: int) -> dict[str, Any]:
+    """Kill the server at random moments of a long render, start again, until it has been killed `count` times."""
+    give_samples(base)
+    rng = random.Random(seed)
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        graph = prompt(server, length=0.0, steps=4, keep_clips=True)
+        begin = time.monotonic()
+        whole = server.run(graph)
+        seconds = time.monotonic() - begin
+        truth = frames_of(server, whole.outputs)
+    latents, clips = store_of(base)
+    shutil.rmtree(base / "output" / "emo_clips")
+    done = {"kills": 0, "renders": 0, "clips": clips, "seconds": round(seconds, 1), "wrong": [], "clips_lost": 0}
+    while done["kills"] < count:
+        _one_life(base, graph, rng.uniform(0, seconds), latents, truth, done)
+    done["holds"] = not done["wrong"]
+    return done
+
+
+def _one_life(
+    base: Path, graph: Prompt, moment: float, latents: bytes, truth: np.ndarray, done: dict[str, Any]
+) -> None:
+    """One server from its start to its end by a signal or with the video."""
+    started: list[int] = []
+    _, known = store_of(base)
+
+    def watch(kind: str, data: Any) -> None:
+        if kind == "text" and b"clip " in data:
+            word = data.split(b"clip ")[1].split(b"/")[0]
+            if word.isdigit():
+                started.append(int(word))
+
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        timer = threading.Timer(moment, server.kill)
+        timer.start()
+        try:
+            result = server.run(graph, watch)
+        except (ComfyServerError, OSError):
+            result = None
+        finally:
+            timer.cancel()
+        if started and started[0] != known + 1:
+            done["wrong"].append(f"began with clip {started[0]} though {known} were finished")
+        if result is None:
+            done["kills"] += 1
+            left, clips = store_of(base)
+            whole = len(latents) * clips // done["clips"] if clips < done["clips"] else len(latents)
+            if left[:whole] != latents[:whole]:
+                done["wrong"].append(f"after kill {done['kills']} the finished clips differ")
+            if clips < known:
+                done["clips_lost"] += known - clips
+            return
+        done["renders"] += 1
+        if result.status != "success" or not np.array_equal(frames_of(server, result.outputs), truth):
+            done["wrong"].append(f"render {done['renders']}: {result.error or 'other frames'}")
+    shutil.rmtree(base / "output" / "emo_clips")
+
+
+def prompts(base: Path, count: int, seed: int) -> dict[str, Any]:
+    """Many prompts of mixed sizes, lengths and families in one server; now and then everything is unloaded."""
+    give_samples(base)
+    rng = random.Random(seed)
+    names = _small_families(base / "models")
+    memory: list[int] = []
+    wrong: list[str] = []
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        for number in range(count):
+            name = rng.choice(["emo-tiny (built in)", *names])
+            size, length = rng.choice([64, 96, 128]), rng.uniform(0.85, 1.4)
+            result = server.run(
+                prompt(server, seed=number, length=length, steps=1, size=size, model_name=name)
+            )
+            if result.status != "success":
+                wrong.append(f"prompt {number} ({name}): {result.error}")
+            if rng.random() < 0.1:
+                server.post("/free", {"unload_models": True, "free_memory": True})
+            memory.append(server.memory() or 0)
+    half, end = memory[count // 4 : count // 2], memory[-max(1, count // 10) :]
+    growth = float(np.median(end) / np.median(half) - 1)
+    return {
+        "prompts": count, "models": ["emo-tiny", *names], "wrong": wrong, "growth": round(growth, 4),
+        "mebibytes": [memory[i] >> 20 for i in range(0, count, max(1, count // 20))],
+        "holds": not wrong and growth < GROWTH,
+    }  # fmt: skip
+
+
+def _small_families(models: Path) -> list[str]:
+    """Small random files in the published layouts."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    from checkpoints.tiny import write_audio_encoders, write_release, write_vae
+
+    names = ["hallo", "echomimic", "v_express"]
+    for name in names:
+        write_release(name, models / "emo" / name)
+    write_vae(models / "vae" / "sd-vae-ft-mse.safetensors")
+    write_audio_encoders(models / "audio_encoders")
+    return names
+
+
+def clients(base: Path, count: int, seed: int) -> dict[str, Any]:
+    """Two clients queue prompts with the same node ids at once: each gets its own frames."""
+    give_samples(base)
+    wrong: list[str] = []
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        seeds = [seed + i for i in range(2 * count)]
+        alone = {s: frames_of(server, server.run(prompt(server, seed=s)).outputs) for s in seeds}
+
+        def client(own: list[int]) -> None:
+            for s in own:
+                made = server.run(prompt(server, seed=s, filename_prefix=f"client_{s}"))
+                if made.status != "success" or not np.array_equal(frames_of(server, made.outputs), alone[s]):
+                    wrong.append(f"seed {s}: {made.error or 'other frames'}")
+
+        threads = [threading.Thread(target=client, args=(seeds[i::2],)) for i in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return {"clients": 2, "prompts": len(seeds), "wrong": wrong, "holds": not wrong}
+
+
+def flags(base: Path, count: int, seed: int) -> dict[str, Any]:
+    """The same prompt under each flag, twice, against no flag."""
+    made: dict[str, str] = {}
+    for names in ((), *FLAGS):
+        folder = base / "_".join(names).strip("-")
+        give_samples(folder)
+        with ComfyServer(COMFYUI, folder, Path(sys.executable), names) as server:
+            results = [server.run(prompt(server, seed=s)) for s in (seed, seed + 1)]
+            errors = [result.error for result in results if result.status != "success"]
+            digests = [] if errors else [frames_of(server, result.outputs).tobytes() for result in results]
+        made[" ".join(names)] = str(errors) if errors else hashlib.sha256(b"".join(digests)).hexdigest()[:12]
+    wrong = [name for name, digest in made.items() if digest != made[""]]
+    return {"flags": made, "wrong": wrong, "holds": not wrong}
+
+
+TRIALS = {"kills": (kills, 50), "prompts": (prompts, 200), "clients": (clients, 4), "flags": (flags, 1)}
+
+
+def main() -> int:
+    """Run one trial and print its figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trial", choices=TRIALS)
+    parser.add_argument("--count", type=int, help="how often")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    trial, usual = TRIALS[options.trial]
+    with tempfile.TemporaryDirectory() as base:
+        figures = trial(Path(base), options.count or usual, options.seed)
+    print(json.dumps(figures))
+    return 0 if figures["holds"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
