@@ -149,8 +149,8 @@ class LipsOnly(io.ComfyNode):
             node_id="EMO_LipsOnly",
             display_name="EMO Lips Only",
             category="EMO/conditioning",
-            description="Keeps the head still: only the lips or the lower face move, everything else stays the "
-            "portrait. Put it between EMO Condition and EMO Sampler.",
+            description="Only the lips or the lower face move, everything else stays the portrait, or an existing "
+            "video that gets another voice. Put it between EMO Condition and EMO Sampler.",
             inputs=[
                 io.Latent.Input("latent", tooltip="The latent of EMO Condition: how many frames."),
                 io.Vae.Input("vae", tooltip="The VAE of Load EMO Model."),
@@ -169,11 +169,17 @@ class LipsOnly(io.ComfyNode):
                     default="lower face",
                     tooltip="What may move. lips is the calmest and may cut the chin, face moves eyes and brows too.",
                 ),
+                io.Image.Input(
+                    "video",
+                    optional=True,
+                    tooltip="Frames of a video that stays instead of the portrait, at the sound's fps. It is cut to "
+                    "the sound; a shorter one goes back and forth.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
                     display_name="latent",
-                    tooltip="The portrait in every frame, with a mask of what may move.",
+                    tooltip="The portrait or the video in every frame, with a mask of what may move.",
                 )
             ],
         )
@@ -187,5 +193,6 @@ class LipsOnly(io.ComfyNode):
         area: str,
         face_region: FaceRegionValue | None = None,
         mask: Tensor | None = None,
+        video: Tensor | None = None,
     ) -> io.NodeOutput:
-        return io.NodeOutput(lips_only(latent, vae, reference, area, face_region, mask))
+        return io.NodeOutput(lips_only(latent, vae, reference, area, face_region, mask, video))

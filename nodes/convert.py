@@ -23,14 +23,19 @@ def portrait_from_image(image: Tensor, size: int) -> Tensor:
         raise ValueError(
             f"the portrait is a batch of {image.shape[0]} pictures, want 1: pick one with ImageFromBatch"
         )
+    return pictures_from_image(image, size, "portrait")
+
+
+def pictures_from_image(image: Tensor, size: int, name: str) -> Tensor:
+    """Square pictures [N, size, size, 3] from IMAGE [N, H, W, 3]: the middle, scaled; errors call it `name`."""
     if image.shape[-1] != 3:
-        raise ValueError(f"the portrait has {image.shape[-1]} channels, want 3 (RGB): put it on a background")
+        raise ValueError(f"the {name} has {image.shape[-1]} channels, want 3 (RGB): put it on a background")
     if not image.numel():
         raise ValueError(
-            f"the portrait is {image.shape[2]} x {image.shape[1]} pixels: load a picture that is not empty"
+            f"the {name} is {image.shape[2]} x {image.shape[1]} pixels: load a picture that is not empty"
         )
     if not torch.isfinite(image).all():
-        raise ValueError("the portrait holds NaN or infinite values: look at the node that made it")
+        raise ValueError(f"the {name} holds NaN or infinite values: look at the node that made it")
     return fit_square(image.float().movedim(-1, 1), size).movedim(1, -1).clamp(0, 1)
 
 

@@ -16,8 +16,12 @@ from ..emo_core.face.regions import middle_box
 from ..emo_core.face.speed_curve import curve_text
 from ..emo_core.media.video import Sound
 from ..emo_core.modules.conditions import Strengths
-from .convert import region_from_mask
+from .convert import pictures_from_image, region_from_mask
+from .host.spill import gathered
 from .types import FaceRegionValue, ReferenceValue, StrengthsValue
+
+AT_ONCE = 8
+"""Frames of a video that are encoded together."""
 
 
 def heard_of(heard: Sound, gate: float, loudness: float, tail: float) -> Sound:
@@ -63,15 +67,31 @@ def lips_only(
     area: str,
     region: FaceRegionValue | None,
     mask: Tensor | None,
+    video: Tensor | None = None,
 ) -> dict[str, Any]:
-    """LATENT of the portrait in every frame, whose noise mask lets only the area change."""
+    """LATENT of the portrait, or of a video's frames, whose noise mask lets only the area change.
+
+    video [N, H, W, 3] in 0..1; where it ends before the sound it goes back and forth.
+    """
     size = reference.portrait.shape[0]
     if mask is not None:
         moving = region_from_mask(mask, size)
     else:
         face = box_mask(middle_box(size), size, size)[0, 0] if region is None else region.mask
         moving = moving_area(face, area)
-    still: Tensor = vae.encode(reference.portrait[None])
     frames = latent["samples"].shape[0]
-    samples = still.to(latent["samples"]).expand(frames, -1, -1, -1)
+    if video is None:
+        still: Tensor = vae.encode(reference.portrait[None])
+        samples = still.to(latent["samples"]).expand(frames, -1, -1, -1)
+    else:
+        order = there_and_back(frames, video.shape[0])
+        shown = (video[order[start : start + AT_ONCE]] for start in range(0, frames, AT_ONCE))
+        pieces = (vae.encode(pictures_from_image(part, size, "video")) for part in shown)
+        samples = gathered((piece.to(latent["samples"]) for piece in pieces), frames)
     return {**latent, "samples": samples, "noise_mask": moving[None, None].to(torch.float32)}
+
+
+def there_and_back(frames: int, length: int) -> list[int]:
+    """Which of a video's `length` frames to show: forwards, backwards, forwards ..., without a jump."""
+    around = [*range(length), *range(length - 2, 0, -1)]
+    return [around[frame % len(around)] for frame in range(frames)]

@@ -26,6 +26,7 @@ SIZES = {
     "long_audio": (64, 64),
     "head_speed_curve": (64, 64),
     "singing_with_vocals": (64, 64),
+    "new_voice": (64, 64),
 }
 
 
@@ -37,7 +38,8 @@ def small(host: ComfyServer, workflow: Callable[..., Prompt]) -> Callable[[str],
         drawn = json.loads((PACK / "example_workflows" / f"{name}.json").read_text())
         converted = convert_ui_to_api(drawn, host.get("/object_info"))
         for node in converted.values():
-            node["inputs"].update({key: value for key, value in SMALL.items() if key in node["inputs"]})
+            if node["class_type"].startswith("EMO_"):
+                node["inputs"].update({key: value for key, value in SMALL.items() if key in node["inputs"]})
         return converted
 
     return prompt

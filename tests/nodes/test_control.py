@@ -71,6 +71,27 @@ def test_lips_only_keeps_everything_else_the_portrait(ours, networks, parts) -> 
     assert (made - portrait)[:, :, moves].abs().max() > 0.1
 
 
+def test_another_voice_for_a_video_keeps_everything_but_the_mouth(ours, networks, parts) -> None:
+    vae = networks[2]
+    conds = ours["nodes.values"].conditionings(*parts, None)
+    video = torch.rand(4, 80, 64, 3, generator=torch.Generator().manual_seed(2))
+    still = ours["nodes.steering"].lips_only(conds[3], vae, parts[0], "lips", parts[2], None, video)
+    made = latents(ours, networks, conds, still)
+    moves = torch.nn.functional.max_pool2d(still["noise_mask"], 8)[0, 0] > 0
+    shown = video[[0, 1, 2, 3, 2, 1], 8:72]  # six frames of four: forwards and back
+    expected = vae.encode(shown)
+    torch.testing.assert_close(made[:, :, ~moves], expected[:, :, ~moves], atol=1e-4, rtol=0)
+    assert (made - expected)[:, :, moves].abs().max() > 0.1
+
+
+def test_a_video_that_cannot_be_used_says_why(ours, networks, parts) -> None:
+    latent = ours["nodes.values"].conditionings(*parts, None)[3]
+    with pytest.raises(ValueError, match="the video has 4 channels"):
+        ours["nodes.steering"].lips_only(
+            latent, networks[2], parts[0], "lips", parts[2], None, torch.rand(2, 64, 64, 4)
+        )
+
+
 def test_a_painted_mask_says_exactly_what_moves(ours, networks, parts) -> None:
     conds = ours["nodes.values"].conditionings(*parts, None)
     mask = torch.zeros(1, 64, 64)
