@@ -11,7 +11,6 @@ import pytest
 import torch
 from comfy_cli.workflow_to_api import convert_ui_to_api
 from comfy_server import PACK, ComfyServer
-from safetensors.torch import save_file
 
 from emo_core.media.video import read_frames
 
@@ -74,18 +73,23 @@ def test_only_the_faces_of_a_wide_shot_move(host: ComfyServer, small: Callable[[
     assert moved[:, 520:].mean() < 0.3  # the other one: what the video's compression does
 
 
-def test_frames_flow_through_an_upscaler_and_back_into_the_picture(
-    host: ComfyServer, small: Callable[[str], Prompt]
-) -> None:
+def give_upscaler(host: ComfyServer, name: str) -> None:
+    """A small random network that doubles pictures, under a name that users have."""
     from spandrel.architectures.Compact import Compact
 
     folder = host.base / "models" / "upscale_models"
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    save_file(Compact(num_feat=8, num_conv=1, upscale=2).state_dict(), folder / "random_2x.safetensors")
+    torch.save(Compact(num_feat=8, num_conv=1, upscale=2).state_dict(), folder / name)
+
+
+def test_frames_flow_through_an_upscaler_and_back_into_the_picture(
+    host: ComfyServer, small: Callable[[str], Prompt]
+) -> None:
+    give_upscaler(host, "random_2x.pth")
     prompt = small("crop_animate_paste")
     (paste,) = nodes_of(prompt, "EMO_PasteBack")
-    prompt["loader"] = {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "random_2x.safetensors"}}
+    prompt["loader"] = {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "random_2x.pth"}}
     frames = prompt[paste]["inputs"]["frames"]
     prompt["upscale"] = {
         "class_type": "ImageUpscaleWithModel",
@@ -94,6 +98,16 @@ def test_frames_flow_through_an_upscaler_and_back_into_the_picture(
     prompt[paste]["inputs"]["frames"] = ["upscale", 0]
     with av.open(saved(host, prompt)) as container:
         assert container.streams.video[0].frames == FRAMES
+
+
+def test_the_workflow_with_an_upscaler_makes_larger_frames_with_the_sound(
+    host: ComfyServer, small: Callable[[str], Prompt]
+) -> None:
+    give_upscaler(host, "RealESRGAN_x4plus.pth")
+    with av.open(saved(host, small("upscaled"))) as container:
+        video = container.streams.video[0]
+        assert (video.frames, video.height, video.width) == (FRAMES, 128, 128)
+        assert container.streams.audio
 
 
 def test_head_speed_follows_a_list_from_another_node(host: ComfyServer, small: Callable[[str], Prompt]) -> None:
