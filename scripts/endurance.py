@@ -81,9 +81,9 @@ def kills(base: Path, count: int, seed: int) -> dict[str, Any]:
     give_samples(base)
     rng = random.Random(seed)
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
-        graph = prompt(server, length=0.0, steps=4, keep_clips=True)
+        graph = prompt(server, length=0.0, steps=1, keep_clips=True)
         begin = time.monotonic()
-        whole = server.run(graph)
+        whole = server.run(graph, timeout=3600)
         seconds = time.monotonic() - begin
         truth = frames_of(server, whole.outputs)
     latents, clips = store_of(base)
@@ -112,7 +112,7 @@ def _one_life(
         timer = threading.Timer(moment, server.kill)
         timer.start()
         try:
-            result = server.run(graph, watch)
+            result = server.run(graph, watch, timeout=3600)
         except (ComfyServerError, OSError):
             result = None
         finally:
