@@ -21,11 +21,11 @@ from .checkpoints.load import Checkpoint, build_backbone, build_encoders, open_c
 from .checkpoints.networks import build_companions
 from .config import EmoConfig
 from .diffusion.long_video import Window, motion_pictures, plan_clips, plan_windows, shifted
+from .diffusion.median import median_filtered
 from .diffusion.samplers import Predict, sample_clip, sample_windows
 from .diffusion.schedule import Schedule
 from .face.locator_input import FaceMarks, locator_input
 from .face.regions import box_around, middle_box
-from .media.median import median_filtered
 from .media.video import Sound
 from .models.backbone import Backbone
 from .models.emo import Encoders

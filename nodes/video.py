@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import InputImpl, io, ui
 
+from ..emo_core.provenance.marks import marks_of
 from ..emo_core.provenance.statement import Statement
-from ..emo_core.provenance.watermark import Watermark
 from .convert import checked_fps, sound_from_audio
 from .host.folders import temporary_video
 from .host.video import decode_frames, decode_to_file
@@ -44,6 +44,12 @@ class DecodeToVideo(io.ComfyNode):
                     optional=True,
                     tooltip="Put an invisible mark into the frames, which EMO Detect Watermark finds again.",
                 ),
+                io.String.Input(
+                    "badge",
+                    default="",
+                    optional=True,
+                    tooltip="A short text in the lower right corner of every frame, such as AI. Empty is none.",
+                ),
             ],
             outputs=[
                 io.Video.Output(
@@ -55,15 +61,21 @@ class DecodeToVideo(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, latent: dict[str, Any], vae: Any, fps: float, audio: Any = None, watermark: bool = False
+        cls,
+        latent: dict[str, Any],
+        vae: Any,
+        fps: float,
+        audio: Any = None,
+        watermark: bool = False,
+        badge: str = "",
     ) -> io.NodeOutput:
         checked_fps(fps)
         path, subfolder = temporary_video("emo")
         sound = None if audio is None else sound_from_audio(audio)
         tags = latent.get(STATEMENT, Statement()).tags()
-        mark = Watermark() if watermark else None
+        marks = marks_of(badge, watermark=watermark)
         median = latent.get(MEDIAN, False)
-        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags, mark, median=median)
+        decode_to_file(latent["samples"], vae, path, fps, sound, cls.hidden.unique_id, tags, marks, median=median)
         preview = ui.SavedResult(path.name, subfolder, io.FolderType.temp)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([preview]))
 

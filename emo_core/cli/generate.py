@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfg", type=float, help="how strictly the portrait is kept, from 1")
     parser.add_argument("--audio-cfg", type=float, help="how strongly the sound moves the face, from 0")
     parser.add_argument("--speed", type=float, default=0.5, help="degrees per frame that the head turns")
+    parser.add_argument("--watermark", action="store_true", help="an invisible mark that `detect` finds")
+    parser.add_argument("--badge", default="", help="a short text in the corner of every frame, such as AI")
     parser.add_argument(
         "--margin", type=float, default=0.05, help="room around the face region, share of its size"
     )
@@ -57,8 +59,10 @@ def run(args: argparse.Namespace) -> int:
     from ..animate import BUILT_IN, Animator, Face, Wish
     from ..face.landmarks import parse_points
     from ..media.video import VideoWriter, read_sound
+    from ..provenance.marks import marked, marks_of
     from ..provenance.statement import Statement, digest
 
+    marks = marks_of(args.badge, watermark=args.watermark)
     sound = read_sound(args.sound)
     folders = shared_folders() if args.models is None else args.models
     animator = Animator.open(args.model or BUILT_IN, folders, args.release)
@@ -86,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     made = Statement(animator.title, digest(portrait), digest(sound.samples))
     with VideoWriter(args.output, fps, sound.cut(frames, fps), made.tags()) as writer:
         for pictures in animator.animate(portrait, sound, wish, face=face):
-            writer.write(pictures)
+            writer.write(marked(pictures, marks))
             print(f"\r{writer.frames} of {frames} frames", end="", file=sys.stderr, flush=True)
     print(f"\n{args.output}", file=sys.stderr)
     return 0

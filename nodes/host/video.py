@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import comfy.sd
 from torch import Tensor
 
+from ...emo_core.diffusion.median import median_filtered
 from ...emo_core.media.disk import read_rows
-from ...emo_core.media.median import median_filtered
 from ...emo_core.media.video import Sound, VideoWriter
-from ...emo_core.provenance.watermark import Watermark
+from ...emo_core.provenance.marks import Mark, marked
 from .progress import FrameProgress
 from .spill import gathered
 
@@ -26,14 +26,14 @@ def decode_to_file(
     sound: Sound | None,
     node_id: str | None,
     tags: Mapping[str, str] | None = None,
-    watermark: Watermark | None = None,
+    marks: Sequence[Mark] = (),
     *,
     median: bool = False,
 ) -> None:
     """Decode latents [F, 4, h, w] to an mp4 at `path` in memory that does not grow with F."""
     with VideoWriter(path, fps, sound, tags) as writer:
         for pictures in finished(decoded(latents, vae, node_id), median=median):
-            writer.write(watermark.mark(pictures) if watermark else pictures)
+            writer.write(marked(pictures, marks))
 
 
 def decode_frames(

@@ -116,5 +116,5 @@ def test_the_finished_video_of_v_express_goes_through_its_median_filter(ours, fo
     expected = run.host_free(folders, pictures=True)
     assert (run.pictures - expected).abs().max() < 1e-3
     assert (run.pictures - run.decoded).abs().max() > 1e-2
-    filtered = ours["emo_core.media.median"].median_filtered(iter([run.decoded]))
+    filtered = ours["emo_core.diffusion.median"].median_filtered(iter([run.decoded]))
     assert torch.equal(torch.cat(list(filtered)), run.pictures)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from emo_core.media.median import median_filtered
+from emo_core.diffusion.median import median_filtered
 
 
 def plainly(video: torch.Tensor) -> torch.Tensor:
