@@ -50,7 +50,7 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(1200, 1e-3, cooldown=0.1),
             "hearing": LoopPlan(2000, 1e-3, warmup=100, cooldown=0.2),
-            "video": LoopPlan(4200, 8e-4, warmup=100, cooldown=0.4),
+            "video": LoopPlan(3900, 8e-4, warmup=100, cooldown=0.4),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )

@@ -6,6 +6,8 @@ All grow with the pixels of the finest level, where Stable Diffusion's UNet is w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 
 import comfy.model_management as mm
@@ -46,3 +48,18 @@ def face_bytes(config: EmoConfig, height: int, width: int, dtype: torch.dtype) -
 def projection_bytes(config: AudioConfig, frames: int, dtype: torch.dtype) -> int:
     """A pass of the audio projection over the windows of so many frames."""
     return PROJECTION * frames * (config.hidden + config.tokens * config.token_width) * mm.dtype_size(dtype)
+
+
+@contextmanager
+def advice(done: int, clips: int, *, kept: bool) -> Iterator[None]:
+    """Adds to the host's out-of-memory error what became of the clips before and what to do."""
+    try:
+        yield
+    except mm.OOM_EXCEPTION as error:
+        if mm.OOM_EXCEPTION is Exception:  # a PyTorch that has no such error: this may be anything
+            raise
+        saved = f"The {done} before are on disk: queue the same again and it goes on there. " if kept and done else ""
+        raise mm.OOM_EXCEPTION(
+            f"{error}\nOut of memory at clip {done + 1} of {clips}. {saved}A smaller size or fewer clip_frames take "
+            "less memory and start over."
+        ) from error

@@ -19,6 +19,7 @@ from ...emo_core.media.clip_store import Clips, ClipsInMemory
 from ...emo_core.media.disk import read_rows
 from . import ddim
 from .managed import to_host
+from .memory import advice
 from .model import PAYLOAD, EmoBaseModel
 from .motion import START, Motion, clip_motion
 from .progress import ClipProgress
@@ -153,7 +154,8 @@ def sample_clips(
         part = part_of_latent(latent, shown)
         seeded = copy.copy(noise)
         seeded.seed = noise.seed + index
-        with clip_conds(guider, shown, clips, seeded.seed):
+        kept = not isinstance(clips, ClipsInMemory)
+        with advice(index, len(starts), kept=kept), clip_conds(guider, shown, clips, seeded.seed):
             clip = guider.sample(
                 initial_noise(model.emo_config, seeded.generate_noise(part)),
                 part["samples"],

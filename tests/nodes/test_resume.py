@@ -38,7 +38,12 @@ class Run:
         self.host, self.model, self.conditioned = ours["nodes.host.sampling"], model, conditioned
         self.choice = {"seed": 3, "cfg": 1.5, "steps": 2, "sampler": "euler", "clip_frames": 4} | changes
 
-    def __call__(self, keep: bool = True, stop_before: int | None = None) -> tuple[torch.Tensor, int]:
+    def __call__(
+        self,
+        keep: bool = True,
+        stop_before: int | None = None,
+        error: type[BaseException] = KeyboardInterrupt,
+    ) -> tuple[torch.Tensor, int]:
         choice, host = self.choice, self.host
         full, silent, nothing, latent = self.conditioned
         guider = host.make_guider(self.model, full, silent, nothing, choice["cfg"], 2.0)
@@ -47,7 +52,7 @@ class Run:
         def counted(*args, **kwargs):
             nonlocal made
             if made == stop_before:
-                raise KeyboardInterrupt
+                raise error("it stops here")
             made += 1
             return sample(*args, **kwargs)
 
@@ -78,6 +83,22 @@ def test_a_run_that_stopped_goes_on_with_identical_frames(ours, networks, condit
     assert torch.equal(latents, whole)
     assert run()[1] == 0
     assert torch.equal(run()[0], whole)
+
+
+def test_memory_that_runs_out_costs_one_clip_and_says_so(ours, networks, conditioned, output) -> None:
+    import comfy.model_management as mm
+
+    run = Run(ours, networks[0], conditioned)
+    whole, _ = run(keep=False)
+    with pytest.raises(
+        mm.OOM_EXCEPTION, match=r"at clip 3 of 3\. The 2 before are on disk: queue the same again"
+    ):
+        run(stop_before=2, error=mm.OOM_EXCEPTION)
+    latents, made = run()
+    assert made == 1
+    assert torch.equal(latents, whole)
+    with pytest.raises(mm.OOM_EXCEPTION, match=r"at clip 2 of 3\. A smaller size"):
+        run(keep=False, stop_before=1, error=mm.OOM_EXCEPTION)
 
 
 @pytest.mark.parametrize(

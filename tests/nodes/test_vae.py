@@ -1,5 +1,6 @@
 """Our VAE in the host's: the same numbers, whatever its width."""
 
+import pytest
 import torch
 from support import SMALL
 
@@ -19,3 +20,24 @@ def test_previews_have_the_colours_of_the_vae(ours, networks) -> None:
     model = networks[0].model
     assert torch.tensor(model.latent_format.latent_rgb_factors).shape == (4, 3)
     assert len(model.latent_format.latent_rgb_factors_bias) == 3
+
+
+def test_a_decoder_without_memory_works_in_tiles(ours, networks, monkeypatch: pytest.MonkeyPatch) -> None:
+    import comfy.model_management as mm
+
+    vae = networks[2]
+    latents = torch.randn(2, 4, 96, 80, generator=torch.Generator().manual_seed(0))
+    whole = vae.decode(latents)
+    decode, tried = vae.first_stage_model.decode, []
+
+    def limited(part: torch.Tensor) -> torch.Tensor:
+        tried.append(tuple(part.shape))
+        if part.shape[-2:].numel() > 64 * 64:
+            raise mm.OOM_EXCEPTION("no room")
+        return decode(part)
+
+    monkeypatch.setattr(vae.first_stage_model, "decode", limited)
+    made = ours["nodes.host.video"].decode_frames(latents, vae, 0, 0, None)
+    assert len(tried) > 2
+    assert made.shape == whole.shape
+    assert (made - whole).abs().mean() < 0.02  # norms over a tile differ from those over the picture
