@@ -4,6 +4,7 @@
     python scripts/endurance.py prompts --count 200    mixed prompts one after another: memory, models left behind
     python scripts/endurance.py clients                two clients at once with the same node ids
     python scripts/endurance.py flags                  the host's memory flags give the same frames
+    python scripts/endurance.py length --count 30      so many minutes of sound, killed once on the way
 
 Each prints one line of JSON and ends with 1 if something does not hold. Minutes, so the tests run short forms.
 """
@@ -11,12 +12,14 @@ Each prints one line of JSON and ends with 1 if something does not hold. Minutes
 import argparse
 import hashlib
 import json
+import math
 import random
 import shutil
 import sys
 import tempfile
 import threading
 import time
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +215,83 @@ def flags(base: Path, count: int, seed: int) -> dict[str, Any]:
     return {"flags": made, "wrong": wrong, "holds": not wrong}
 
 
-TRIALS = {"kills": (kills, 50), "prompts": (prompts, 200), "clients": (clients, 4), "flags": (flags, 1)}
+def length(base: Path, count: int, seed: int) -> dict[str, Any]:
+    """`count` minutes of sound in one step without guidance: memory against ten seconds, frames, sync, resuming."""
+    give_samples(base)
+    fast = {"steps": 1, "cfg": 1.0, "audio_cfg": 1.0, "length": 0.0, "keep_clips": True}
+    seconds = {"short.wav": 10.0, "long.wav": count * 60 - 0.013}  # not a whole number of frames
+    for name, lasting in seconds.items():
+        _write_speech(base / "input" / name, lasting)
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        server.run(prompt(server, audio="short.wav", **fast), timeout=3600)
+        short = server.peak_memory() or 0
+    shutil.rmtree(base / "output" / "emo_clips")
+    begin, heard = time.monotonic(), ["", ""]
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        watcher = threading.Thread(target=_kill_when_half_done, args=(server, base, seconds["long.wav"]))
+        watcher.start()
+        try:
+            server.run(prompt(server, audio="long.wav", **fast), timeout=36000)
+        except (ComfyServerError, OSError):
+            heard[0] = "killed"
+        watcher.join()
+    left, clips = store_of(base)
+
+    def watch(kind: str, data: Any) -> None:
+        if kind == "text" and b"found on disk" in data:
+            heard[1] = data[8:].decode(errors="replace")
+
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        result = server.run(prompt(server, audio="long.wav", **fast), watch, timeout=36000)
+        peak = server.peak_memory() or 0
+        figures = _measure_video(server, result.outputs) if result.status == "success" else {}
+    kept = store_of(base)[0][: len(left)] == left
+    wanted = math.ceil(seconds["long.wav"] * figures.get("fps", 25))
+    holds = (
+        heard[0] == "killed" and heard[1].startswith(f"{clips} of") and kept and figures.get("frames") == wanted
+        and abs(figures["video_seconds"] - figures["sound_seconds"]) <= 1 / figures["fps"] and peak <= 1.05 * short
+    )  # fmt: skip
+    return {
+        "minutes": count, "error": result.error, "wall_seconds": round(time.monotonic() - begin), "wanted": wanted,
+        **figures, "peak_short_mib": short >> 20, "peak_mib": peak >> 20, "killed_after_clips": clips,
+        "said": heard[1], "finished_clips_kept": kept, "holds": bool(holds),
+    }  # fmt: skip
+
+
+def _write_speech(path: Path, seconds: float) -> None:
+    """The sample speech again and again."""
+    with wave.open(str(next(SAMPLES.glob("*speech.wav")))) as source:
+        settings, data = source.getparams(), source.readframes(source.getnframes())
+    wanted = round(seconds * settings.framerate) * settings.sampwidth * settings.nchannels
+    with wave.open(str(path), "wb") as made:
+        made.setparams(settings)
+        made.writeframes((data * (wanted // len(data) + 1))[:wanted])
+
+
+def _kill_when_half_done(server: ComfyServer, base: Path, seconds: float) -> None:
+    journals = base / "output" / "emo_clips"
+    while True:
+        time.sleep(0.5)
+        lines = [line for file in journals.glob("*.journal") for line in file.read_text().splitlines()]
+        if lines and int(lines[-1].split()[0]) > seconds * 25 / 2:
+            server.kill()
+            return
+
+
+def _measure_video(server: ComfyServer, outputs: dict[str, Any]) -> dict[str, Any]:
+    shown = (entry for output in outputs.values() for entry in output.get("images", ()))
+    (entry,) = [entry for entry in shown if entry["type"] == "output" and entry["filename"].endswith(".mp4")]
+    with av.open(server.base / "output" / entry["subfolder"] / entry["filename"]) as file:
+        video, sound = file.streams.video[0], file.streams.audio[0]
+        frames = sum(1 for packet in file.demux(video) if packet.pts is not None)
+        return {
+            "fps": float(video.average_rate), "frames": frames,
+            "video_seconds": float(video.duration * video.time_base),
+            "sound_seconds": float(sound.duration * sound.time_base),
+        }  # fmt: skip
+
+
+TRIALS = {"length": (length, 30), "kills": (kills, 50), "prompts": (prompts, 200), "clients": (clients, 4), "flags": (flags, 1)}
 
 
 def main() -> int:

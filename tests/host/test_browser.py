@@ -5,21 +5,18 @@ EMO_SCREENSHOTS=docs/images keeps pictures of the steps there.
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import find_chromium, frontend, prepare_user
 from comfy_server import PACK, PACK_FOLDER, ComfyServer
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 WORKFLOWS = sorted(path.stem for path in (PACK / "example_workflows").glob("*.json"))
-READY = """() => window.app?.graph && window.app.extensionManager
-    && Object.keys(window.LiteGraph?.registered_node_types || {}).length > 100"""
 UNKNOWN = """() => window.app.graph.nodes
     .filter(n => !window.LiteGraph.registered_node_types[n.type] || n.has_errors).map(n => n.type)"""
 COUNT = "() => window.app.graph.nodes.length"
@@ -45,9 +42,7 @@ TITLE = """type => { const node = window.app.graph.nodes.find(n => n.type === ty
 def server(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
     """A ComfyUI whose user has seen the tutorial."""
     base = tmp_path_factory.mktemp("browser")
-    settings = base / "user" / "default" / "comfy.settings.json"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True, "Comfy.InstalledVersion": "1.32.9"}))
+    prepare_user(base)
     with ComfyServer(comfyui, base, Path(sys.executable)) as running:
         yield running
 
@@ -61,20 +56,11 @@ def complaints() -> list[str]:
 @pytest.fixture(scope="module")
 def page(server: ComfyServer, complaints: list[str]) -> Iterator[Any]:
     """The frontend, ready."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    pytest.importorskip("playwright.sync_api")
+    if find_chromium() is None:
         pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=FLAGS)
-        opened = browser.new_page(viewport={"width": 1680, "height": 1000})
-        opened.set_default_timeout(120_000)
-        opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.goto(server.url, wait_until="domcontentloaded")
-        opened.wait_for_function(READY)
+    with frontend(server, complaints) as opened:
         yield opened
-        browser.close()
 
 
 def picture(page: Any, name: str) -> None:
@@ -151,10 +137,13 @@ def test_the_help_panel_shows_our_page(page: Any) -> None:
     page.mouse.click(*page.evaluate(TITLE, "EMO_Sample"))
     page.get_by_test_id("info-button").first.click()
     page.get_by_text("Typical mistakes").first.wait_for()
+    page.wait_for_function("() => document.querySelector('img[src*=\"EMO_Sample.png\"]')?.naturalWidth > 100")
     page.wait_for_timeout(500)
     picture(page, "help")
 
 
 def test_nothing_of_ours_complained_on_the_console(page: Any, complaints: list[str]) -> None:
-    ours = [text for text in complaints if "EMO" in text or PACK_FOLDER.lower() in text.lower()]
+    # the frontend asks api.comfy.org who publishes a node, which this machine cannot reach
+    heard = [text for text in complaints if "api.comfy.org" not in text]
+    ours = [text for text in heard if "EMO" in text or PACK_FOLDER.lower() in text.lower()]
     assert not ours

@@ -47,6 +47,13 @@ def test_help_pages_name_every_input_and_output(nodes: list[Any]) -> None:
     assert not unnamed, f"help pages that leave out an input or output: {', '.join(unnamed)}"
 
 
+def test_every_help_page_has_the_picture_of_its_node(nodes: list[Any]) -> None:
+    for schema in (node.GET_SCHEMA() for node in nodes):
+        name = f"pictures/{schema.node_id}.png"
+        assert f"({name})" in (HELP / f"{schema.node_id}.md").read_text(), "run scripts/node_pictures.py"
+        assert (HELP / name).stat().st_size > 1000
+
+
 def test_no_help_page_is_left_of_a_node_that_is_gone(nodes: list[Any]) -> None:
     assert {page.stem for page in HELP.glob("*.md")} == {node.GET_SCHEMA().node_id for node in nodes}
 
