@@ -291,7 +291,13 @@ def _measure_video(server: ComfyServer, outputs: dict[str, Any]) -> dict[str, An
         }  # fmt: skip
 
 
-TRIALS = {"length": (length, 30), "kills": (kills, 50), "prompts": (prompts, 200), "clients": (clients, 4), "flags": (flags, 1)}
+TRIALS = {
+    "length": (length, 30),
+    "kills": (kills, 50),
+    "prompts": (prompts, 200),
+    "clients": (clients, 4),
+    "flags": (flags, 1),
+}
 
 
 def main() -> int:
