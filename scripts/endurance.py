@@ -43,7 +43,11 @@ def prompt(server: ComfyServer, **widgets: Any) -> Prompt:
     known = server.get("/object_info")
     graph = convert_ui_to_api(json.loads(WORKFLOW.read_text()), known)
     for name, value in ({"length": 1.0, "steps": 2, "keep_clips": False} | widgets).items():
-        holders = [node["inputs"] for node in graph.values() if _has_widget(known[node["class_type"]], name)]
+        holders = [
+            node["inputs"]
+            for node in graph.values()
+            if _has_widget(known[node["class_type"]], name) and not isinstance(node["inputs"].get(name), list)
+        ]
         if not holders:
             raise ValueError(f"no node of {WORKFLOW.name} has a widget {name}")
         for inputs in holders:
@@ -223,7 +227,9 @@ def length(base: Path, count: int, seed: int) -> dict[str, Any]:
     for name, lasting in seconds.items():
         _write_speech(base / "input" / name, lasting)
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
-        server.run(prompt(server, audio="short.wav", **fast), timeout=3600)
+        made = server.run(prompt(server, audio="short.wav", **fast), timeout=3600)
+        if made.status != "success":
+            return {"error": made.error, "holds": False}
         short = server.peak_memory() or 0
     shutil.rmtree(base / "output" / "emo_clips")
     begin, heard = time.monotonic(), ["", ""]

@@ -27,6 +27,7 @@ FLOORS = {
     "emo_core/animate.py": 4,
     "emo_core/training": 4,
     "emo_core/claims": 5,
+    "emo_core/bench": 4,
     "nodes": 5,
 }
 ROOFS = {"emo_core/__init__.py", "emo_core/__main__.py", "emo_core/cli", "__init__.py"}  # may use everything

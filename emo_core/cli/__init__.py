@@ -4,5 +4,16 @@ Each is a module with a one-line docstring (its help), `add_arguments(parser)` a
 What is slow to import is imported inside `run`.
 """
 
-COMMANDS: tuple[str, ...] = ("generate", "sheet", "prepare", "train", "evaluate", "parity", "models", "detect", "sign")
+COMMANDS: tuple[str, ...] = (
+    "generate",
+    "sheet",
+    "prepare",
+    "train",
+    "evaluate",
+    "parity",
+    "models",
+    "detect",
+    "sign",
+    "bench",
+)
 """Modules of this package, in the order of the help."""
