@@ -23,6 +23,11 @@ MOUTH = slice(3, 7)
 EYES = (0, 1)
 
 
+GOLDEN = (5**0.5 - 1) / 2
+PURE_NOISE = 0.1
+"""Share of the rows at pure noise, where few-step sampling starts."""
+
+
 class Clips(Protocol):
     """Encoded clips: `latent_clips.LatentClips` of the synthetic world, `shard_clips.ShardClips` of footage."""
 
@@ -74,7 +79,7 @@ class EmoTask:
         rows = [self._row(rng, drops) for _ in range(self.stage.rows)]
         rows = [{name: value.to(self.device) for name, value in row.items()} for row in rows]
         latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
-        timesteps = torch.tensor([self._timestep(rng) for _ in rows], device=self.device)
+        timesteps = torch.tensor(spread_timesteps(generator.initial_seed(), len(rows)), device=self.device)
         noise = torch.randn(latents.shape, generator=generator).to(self.device)
         per_frame = timesteps.repeat_interleave(self.stage.frames)
         noisy = self.schedule.add_noise(latents, noise, per_frame)
@@ -87,10 +92,6 @@ class EmoTask:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
-
-    def _timestep(self, rng: np.random.Generator) -> int:
-        """Uniform, with every tenth at pure noise, where few-step sampling starts."""
-        return TRAIN_STEPS - 1 if rng.random() < 0.1 else int(rng.integers(TRAIN_STEPS))
 
     def _row(self, rng: np.random.Generator, drops: np.random.Generator) -> dict[str, Tensor]:
         """One identity: target frames, a picture of it, motion frames, sound, place, speed."""
@@ -193,3 +194,16 @@ def _near(places: Tensor, size: int) -> Tensor:
     grid = torch.arange(size) + 0.5
     dx, dy = grid - places[:, 0, None], grid - places[:, 1, None]
     return torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / 1.5**2)
+
+
+def spread_timesteps(seed: int, rows: int) -> list[int]:
+    """Timesteps of a batch: uniform over many batches, and far from each other within one, over all processes.
+
+    A batch has a handful of clips only, and the loss depends on the timestep more than on the clip: drawn
+    independently they would be most of the gradient's noise. Seeds of one batch differ between processes in their
+    last 64 values (`Loop`).
+    """
+    begin = np.random.default_rng(seed // 64).random()
+    places = (begin + GOLDEN * (seed % 64 * rows + np.arange(rows))) % 1
+    noise = (places - PURE_NOISE) / (1 - PURE_NOISE) * TRAIN_STEPS
+    return [TRAIN_STEPS - 1 if at < 0 else min(int(at), TRAIN_STEPS - 1) for at in noise]

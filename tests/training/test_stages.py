@@ -12,7 +12,7 @@ import torch
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig
 from emo_core.models.emo import Emo
-from emo_core.training.emo_task import EmoTask
+from emo_core.training.emo_task import EmoTask, spread_timesteps
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
 from emo_core.training.stages import HEARING, IMAGE, SPEED, STAGES, VIDEO, Stage, freeze, kind
@@ -94,3 +94,16 @@ def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) 
     task = EmoTask(model, clips, VIDEO, torch.zeros(4, 8, 8))
     first, second = (task.loss(torch.Generator().manual_seed(5)).item() for _ in range(2))
     assert first == second
+
+
+def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one() -> None:
+    batches = [
+        [step for rank in range(2) for step in spread_timesteps(batch * 64 + rank, 2)] for batch in range(2000)
+    ]
+    steps = np.array(batches)
+    assert (steps == 999).mean() == pytest.approx(0.1, abs=0.01)
+    counts, _ = np.histogram(steps[steps < 999], 10, (0, 999))
+    assert counts.min() > 0.93 * counts.mean()
+    independent = np.random.default_rng(0).permuted(steps.ravel()).reshape(-1, 4)
+    assert steps.mean(1).std() < 0.75 * independent.mean(1).std()
+    assert spread_timesteps(5, 3) == spread_timesteps(5, 3) != spread_timesteps(6, 3)
