@@ -114,6 +114,15 @@ class ComfyServer:
             self._process.kill()
             self._process.wait()
 
+    def limit_memory(self, more: int | None) -> None:
+        """Let the process map only `more` bytes beyond what it has mapped; None takes the limit away. Linux only."""
+        import resource
+
+        if self._process is not None:
+            now = self._memory("VmSize") or 0
+            most = resource.RLIM_INFINITY if more is None else now + more
+            resource.prlimit(self._process.pid, resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+
     @property
     def url(self) -> str:
         """Where it listens, such as http://127.0.0.1:8188."""

@@ -4,6 +4,7 @@
     python scripts/endurance.py prompts --count 200    mixed prompts one after another: memory, models left behind
     python scripts/endurance.py clients                two clients at once with the same node ids
     python scripts/endurance.py flags                  the host's memory flags give the same frames
+    python scripts/endurance.py memory                 the computer's memory ends in the middle of a render
     python scripts/endurance.py length --count 30      so many minutes of sound, killed once on the way
 
 Each prints one line of JSON and ends with 1 if something does not hold. Minutes, so the tests run short forms.
@@ -264,6 +265,32 @@ def length(base: Path, count: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def memory(base: Path, count: int, seed: int) -> dict[str, Any]:
+    """From the third clip on the system refuses memory to the server; then it has it again."""
+    give_samples(base)
+    heard: list[str] = []
+    settings = {"size": 256, "length": 3.0, "keep_clips": True}
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        small = server.run(prompt(server, size=256, length=0.4), timeout=3600)  # loads all there is
+
+        def watch(kind: str, data: Any) -> None:
+            if kind == "text" and b"clip 3/" in data:
+                server.limit_memory(0)
+
+        failed = server.run(prompt(server, **settings), watch, timeout=3600)
+        server.limit_memory(None)
+        _, clips = store_of(base)
+
+        def listen(kind: str, data: Any) -> None:
+            if kind == "text" and b"found on disk" in data:
+                heard.append(data[8:].decode(errors="replace"))
+
+        after = server.run(prompt(server, **settings), listen, timeout=3600)
+    said = failed.error or ""
+    holds = "success" == small.status == after.status and "Out of memory at clip" in said and clips >= 2 and heard
+    return {"error": said, "clips_kept": clips, "then": after.status, "found": heard[:1], "holds": bool(holds)}
+
+
 def _write_speech(path: Path, seconds: float) -> None:
     """The sample speech again and again."""
     with wave.open(str(next(SAMPLES.glob("*speech.wav")))) as source:
@@ -300,6 +327,7 @@ def _measure_video(server: ComfyServer, outputs: dict[str, Any]) -> dict[str, An
 TRIALS = {
     "length": (length, 30),
     "kills": (kills, 50),
+    "memory": (memory, 1),
     "prompts": (prompts, 200),
     "clients": (clients, 4),
     "flags": (flags, 1),

@@ -15,6 +15,8 @@ import torch
 
 from ...emo_core.config import AudioConfig, EmoConfig, UNetConfig
 
+NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
+"""What PyTorch's allocator for processors says in a plain RuntimeError."""
 BACKBONE = 28
 """Numbers per latent pixel of a frame, or motion frame, and channel of the finest level."""
 REFERENCE_NET = 32
@@ -52,14 +54,18 @@ def projection_bytes(config: AudioConfig, frames: int, dtype: torch.dtype) -> in
 
 @contextmanager
 def advice(done: int, clips: int, *, kept: bool) -> Iterator[None]:
-    """Adds to the host's out-of-memory error what became of the clips before and what to do."""
+    """Adds to an error of a device or a computer without memory what became of the clips before and what to do.
+
+    A device's error stays the host's own kind, on which it unloads its models; a computer's becomes MemoryError.
+    """
     try:
         yield
-    except mm.OOM_EXCEPTION as error:
-        if mm.OOM_EXCEPTION is Exception:  # a PyTorch that has no such error: this may be anything
+    except (mm.OOM_EXCEPTION, MemoryError, RuntimeError) as error:
+        of_device = mm.OOM_EXCEPTION is not Exception and isinstance(error, mm.OOM_EXCEPTION)
+        if not of_device and not isinstance(error, MemoryError) and not any(w in str(error) for w in NO_MEMORY):
             raise
         saved = f"The {done} before are on disk: queue the same again and it goes on there. " if kept and done else ""
-        raise mm.OOM_EXCEPTION(
+        raise (mm.OOM_EXCEPTION if of_device else MemoryError)(
             f"{error}\nOut of memory at clip {done + 1} of {clips}. {saved}A smaller size or fewer clip_frames take "
             "less memory and start over."
         ) from error

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from itertools import chain
 from pathlib import Path
 
@@ -82,6 +84,26 @@ def test_an_interrupted_run_is_completed_to_the_same_files(videos: Path, prepare
     done = emo("prepare", str(videos), str(prepared), "--workers", "1", *WISHES)
     assert done.returncode == 0, done.stderr
     assert contents(prepared) == before
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_completed_to_the_same_files(
+    videos: Path, prepared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "emo_core", "prepare", str(videos), str(out), "--workers", "1", *WISHES]
+    for seconds in (0.0, 4.0, 8.0):  # the plan is written, Ray starts, a worker is busy or has just finished
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as run:
+            deadline = time.monotonic() + 120
+            while not (out / "plan.json").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(seconds)
+            os.killpg(run.pid, signal.SIGKILL)
+    done = emo("prepare", str(videos), str(out), "--workers", "1", *WISHES)
+    assert done.returncode == 0, done.stderr
+    assert contents(out) == contents(prepared)
 
 
 @pytest.mark.parametrize("package", ["ray", "webdataset", "scenedetect", "ai_edge_litert.interpreter"])

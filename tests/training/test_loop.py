@@ -42,6 +42,29 @@ def test_it_learns(tmp_path: Path) -> None:
     torch.testing.assert_close(averaged, torch.tensor([3.0, -1.0]), atol=0.05, rtol=0)
 
 
+def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+
+    class Watched(Line):
+        def loss(self, generator: torch.Generator) -> Tensor:
+            seen.add(self.model(torch.ones(1, 1)).dtype)
+            return super().loss(generator)
+
+    mixed = dataclasses.replace(plan(300), mixed_precision=True)
+    monkeypatch.setattr("emo_core.training.loop.fast_bfloat16", lambda _: True)
+    task = Watched()
+    Loop(task, mixed, tmp_path / "fast").run()
+    assert seen == {torch.bfloat16}
+    assert task.model.weight.dtype == torch.float32
+    assert task.losses[-1] < 1e-2
+    seen.clear()
+    monkeypatch.setattr("emo_core.training.loop.fast_bfloat16", lambda _: False)  # a processor that is slow at it
+    Loop(Watched(), mixed, tmp_path / "slow").run()
+    assert seen == {torch.float32}
+
+
 def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     whole = Line()
     Loop(whole, plan(40), tmp_path / "whole").run()
