@@ -97,7 +97,7 @@ def test_memory_that_runs_out_costs_one_clip_and_says_so(ours, networks, conditi
     latents, made = run()
     assert made == 1
     assert torch.equal(latents, whole)
-    with pytest.raises(RuntimeError, match="^it stops here$"):  # another error stays what it is
+    with pytest.raises(RuntimeError, match=r"^it stops here$"):  # another error stays what it is
         run(keep=False, stop_before=1, error=RuntimeError)
     with pytest.raises(mm.OOM_EXCEPTION, match=r"at clip 2 of 3\. A smaller size"):
         run(keep=False, stop_before=1, error=mm.OOM_EXCEPTION)
