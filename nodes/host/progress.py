@@ -37,23 +37,28 @@ class ClipProgress:
         """Announce clip `index`, counted from 0; raise the host's interruption if the user cancelled."""
         mm.throw_exception_if_processing_interrupted()
         self._clip = index
-        text = f"clip {index + 1}/{self._clips}"
-        done = index - self._first
-        if done:
-            each = (time.monotonic() - self._begin) / done
-            text += f", about {lasting(each * (self._clips - index))} left"
-        show_text(text, self._node_id)
+        self._tell(index - self._first)
 
     def __call__(self, step: int, clean: Tensor, noisy: Tensor, steps: int) -> None:
         """The host's sampler calls this after each step."""
         preview = (
             self._previewer.decode_latent_to_preview_image("JPEG", clean[:1]) if self._previewer else None
         )
+        if self._clip == self._first:
+            self._tell((step + 1) / self._steps)  # an estimate as soon as there is one
         self._bar.update_absolute(
             self._clip * self._steps + step + 1,
             self._clips * self._steps,
             preview and (*preview[:2], PREVIEW_SIZE),
         )
+
+    def _tell(self, done: float) -> None:
+        """Show which clip is in work and, once `done` clips have been made, how long the rest will take."""
+        text = f"clip {self._clip + 1}/{self._clips}"
+        if done:
+            each = (time.monotonic() - self._begin) / done
+            text += f", about {lasting(each * (self._clips - self._first - done))} left"
+        show_text(text, self._node_id)
 
 
 def _previewer(latent_format: LatentFormat) -> latent_preview.LatentPreviewer | None:

@@ -6,6 +6,7 @@ EMO_SCREENSHOTS=docs/images keeps pictures of the steps there.
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,10 @@ def test_run_shows_progress_and_a_video_that_plays_and_brings_its_graph_back(
     with page.expect_response(lambda answer: answer.url.endswith("/api/prompt")) as queued:
         page.locator('[data-testid="queue-button"], .comfyui-queue-button button').first.click()
     prompt_id = queued.value.json()["prompt_id"]
-    page.wait_for_function("async id => (await (await fetch('/api/history/' + id)).json())[id]", arg=prompt_id)
-    entry = server.get(f"/history/{prompt_id}")[prompt_id]
+    deadline = time.monotonic() + 300
+    while prompt_id not in (history := server.get(f"/history/{prompt_id}")) and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    entry = history[prompt_id]
     assert entry["status"]["status_str"] == "success", entry["status"]
     seen = page.evaluate("() => window.seen")
     assert seen.get("progress_text", 0) > 2, seen
