@@ -12,6 +12,7 @@ Each prints one line of JSON and ends with 1 if something does not hold. Minutes
 
 import argparse
 import hashlib
+import importlib
 import json
 import math
 import random
@@ -173,13 +174,12 @@ def prompts(base: Path, count: int, seed: int) -> dict[str, Any]:
 def _small_families(models: Path) -> list[str]:
     """Small random files in the published layouts."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    from checkpoints.tiny import write_audio_encoders, write_release, write_vae
-
+    tiny = importlib.import_module("checkpoints.tiny")
     names = ["hallo", "echomimic", "v_express"]
     for name in names:
-        write_release(name, models / "emo" / name)
-    write_vae(models / "vae" / "sd-vae-ft-mse.safetensors")
-    write_audio_encoders(models / "audio_encoders")
+        tiny.write_release(name, models / "emo" / name)
+    tiny.write_vae(models / "vae" / "sd-vae-ft-mse.safetensors")
+    tiny.write_audio_encoders(models / "audio_encoders")
     return names
 
 

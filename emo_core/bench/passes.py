@@ -94,13 +94,11 @@ class Clip:
         frame again, and the row without conditions computes all attention too, to what is thrown away or zero.
         """
         none, full = rows
-        assert full.reference is not None
-        assert full.audio is not None
-        repeated = dict(full.reference)
+        repeated = dict(full.reference or {})
         if self.case.config.reference.mode == "concat":  # elsewhere all frames are one long query to one set
             count = self.case.frames
             repeated = {path: value.repeat(count, 1, 1)[:count] for path, value in repeated.items()}
-        audio = torch.zeros_like(full.audio)
+        audio = None if full.audio is None else torch.zeros_like(full.audio)
         return [
             dataclasses.replace(none, reference=repeated, audio=audio),
             dataclasses.replace(full, reference=repeated),

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         config = config_of(family)
         sizes, frames = args.size or [config.preset.size], args.frames or [config.temporal.clip_frames]
         for size, count, dtype in itertools.product(sizes, frames, args.dtype):
-            case = Case(family, config, size, count, getattr(torch, dtype), args.device)
+            case = Case(family, config, size, count, getattr(torch, str(dtype)), args.device)
             made = measure(case, args.repeats, compare=args.compare == "naive")
             found.append(made.to_dict())
             more = "?" if made.activations_gib is None else f"{made.activations_gib:.2f}"

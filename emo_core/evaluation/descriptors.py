@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..media.video import Sound, frame_rate, read_frames, read_sound
+from ..optional import need
 from .faces import SIDECAR, FaceTrack, cut_out, longer_sides, middles, turning_speed
 from .networks import NetworkFile, UnavailableError
 from .syncnet import RATE, SyncNet, measure_sync
@@ -132,9 +133,8 @@ def syncnet(file: NetworkFile) -> Describe:
 
 def facenet(file: NetworkFile) -> Describe:
     """F-SIM: cosine of each frame's face and the portrait's, times 100 as the paper prints it."""
-    from facenet_pytorch import InceptionResnetV1
-
-    net = InceptionResnetV1(pretrained=None, classify=False)
+    facenet_pytorch = need("facenet_pytorch", "--no-deps facenet-pytorch")
+    net = facenet_pytorch.InceptionResnetV1(pretrained=None, classify=False)
     state = torch.load(file.path, map_location="cpu", weights_only=True)
     net.load_state_dict({key: value for key, value in state.items() if not key.startswith("logits.")})
     net.eval()
