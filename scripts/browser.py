@@ -36,7 +36,7 @@ def frontend(server: ComfyServer, complaints: list[str] | None = None) -> Iterat
     heard = [] if complaints is None else complaints
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1680, "height": 1000})
+        page = browser.new_page(viewport={"width": 2080, "height": 1170})
         page.set_default_timeout(180_000)
         page.on("console", lambda said: heard.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: heard.append(str(error)))

@@ -98,9 +98,12 @@ def test_run_shows_progress_and_a_video_that_plays_and_brings_its_graph_back(
 ) -> None:
     drawn = json.loads((PACK / "example_workflows" / "talking_portrait.json").read_text())
     page.evaluate("async drawn => { await window.app.loadGraphData(drawn); }", drawn)
-    page.evaluate("""() => { for (const node of window.app.graph.nodes) for (const widget of node.widgets || []) {
-        if (widget.name === 'steps') widget.value = 2;
-        if (widget.name === 'length') widget.value = 1.2; } }""")
+    page.evaluate(
+        """steps => { for (const node of window.app.graph.nodes) for (const widget of node.widgets || []) {
+        if (widget.name === 'steps') widget.value = steps;
+        if (widget.name === 'length') widget.value = 1.2; } }""",
+        10 if os.environ.get("EMO_SCREENSHOTS") else 2,
+    )
     page.evaluate(WATCH)
     page.keyboard.press(".")
     with page.expect_response(lambda answer: answer.url.endswith("/api/prompt")) as queued:
