@@ -17,6 +17,7 @@ import json
 import math
 import random
 import shutil
+import struct
 import sys
 import tempfile
 import threading
@@ -59,6 +60,12 @@ def prompt(server: ComfyServer, **widgets: Any) -> Prompt:
 
 def _has_widget(described: dict[str, Any], name: str) -> bool:
     return any(name in inputs for inputs in described["input"].values())
+
+
+def text_of(data: bytes) -> str:
+    """A line that a node shows: the node's id comes before it."""
+    (size,) = struct.unpack(">I", data[:4])
+    return data[4 + size :].decode(errors="replace")
 
 
 def frames_of(server: ComfyServer, outputs: dict[str, Any]) -> np.ndarray:
@@ -246,7 +253,7 @@ def length(base: Path, count: int, seed: int) -> dict[str, Any]:
 
     def watch(kind: str, data: Any) -> None:
         if kind == "text" and b"found on disk" in data:
-            heard[1] = data[8:].decode(errors="replace")
+            heard[1] = text_of(data)
 
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
         result = server.run(prompt(server, audio="long.wav", **fast), watch, timeout=36000)
@@ -283,7 +290,7 @@ def memory(base: Path, count: int, seed: int) -> dict[str, Any]:
 
         def listen(kind: str, data: Any) -> None:
             if kind == "text" and b"found on disk" in data:
-                heard.append(data[8:].decode(errors="replace"))
+                heard.append(text_of(data))
 
         after = server.run(prompt(server, **settings), listen, timeout=3600)
     said = failed.error or ""
