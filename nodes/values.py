@@ -28,9 +28,9 @@ from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, S
 
 TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
 STATEMENT = "emo_statement"
+"""Under this key a LATENT carries what its video will say about itself; stock samplers keep it."""
 MEDIAN = "emo_median"
 """Says in a LATENT that its finished video wants the median filter (V-Express)."""
-"""Under this key a LATENT carries what its video will say about itself; stock samplers keep it."""
 PANEL = (768, 96)  # px, of a waveform or curve
 PORTRAIT_SIDE = 384  # px
 

@@ -68,11 +68,16 @@ def text_of(data: bytes) -> str:
     return data[4 + size :].decode(errors="replace")
 
 
-def frames_of(server: ComfyServer, outputs: dict[str, Any]) -> np.ndarray:
-    """All frames of the saved video."""
+def saved_video(server: ComfyServer, outputs: dict[str, Any]) -> Path:
+    """The file that Save Video wrote."""
     shown = (entry for output in outputs.values() for entry in output.get("images", ()))
     (entry,) = [entry for entry in shown if entry["type"] == "output" and entry["filename"].endswith(".mp4")]
-    with av.open(server.base / "output" / entry["subfolder"] / entry["filename"]) as video:
+    return server.base / "output" / entry["subfolder"] / entry["filename"]
+
+
+def frames_of(server: ComfyServer, outputs: dict[str, Any]) -> np.ndarray:
+    """All frames of the saved video."""
+    with av.open(saved_video(server, outputs)) as video:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
 
 
@@ -319,9 +324,7 @@ def _kill_when_half_done(server: ComfyServer, base: Path, seconds: float) -> Non
 
 
 def _measure_video(server: ComfyServer, outputs: dict[str, Any]) -> dict[str, Any]:
-    shown = (entry for output in outputs.values() for entry in output.get("images", ()))
-    (entry,) = [entry for entry in shown if entry["type"] == "output" and entry["filename"].endswith(".mp4")]
-    with av.open(server.base / "output" / entry["subfolder"] / entry["filename"]) as file:
+    with av.open(saved_video(server, outputs)) as file:
         video, sound = file.streams.video[0], file.streams.audio[0]
         frames = sum(1 for packet in file.demux(video) if packet.pts is not None)
         return {

@@ -145,6 +145,7 @@ def sample_clips(
     if keep_clips and len(starts) > 1:
         clips = open_clips(guider, noise, sampler, sigmas, latent, clip_frames)
         progress.resume(-(-clips.frames // clip_frames))
+    kept = not isinstance(clips, ClipsInMemory)
     for index, start in enumerate(starts):
         if start < clips.frames:
             continue
@@ -154,7 +155,6 @@ def sample_clips(
         part = part_of_latent(latent, shown)
         seeded = copy.copy(noise)
         seeded.seed = noise.seed + index
-        kept = not isinstance(clips, ClipsInMemory)
         with advice(index, len(starts), kept=kept), clip_conds(guider, shown, clips, seeded.seed):
             clip = guider.sample(
                 initial_noise(model.emo_config, seeded.generate_noise(part)),
