@@ -23,7 +23,13 @@ def portrait_from_image(image: Tensor, size: int) -> Tensor:
         raise ValueError(
             f"the portrait is a batch of {image.shape[0]} pictures, want 1: pick one with ImageFromBatch"
         )
-    return pictures_from_image(image, size, "portrait")
+    pictures = pictures_from_image(image, size, "portrait")
+    if image.amin((0, 1, 2)).equal(image.amax((0, 1, 2))):
+        raise ValueError(
+            "the portrait is one flat colour: load a picture with a face (Load Image turns 16-bit grey files white: "
+            "save them with 8 bits)"
+        )
+    return pictures
 
 
 def pictures_from_image(image: Tensor, size: int, name: str) -> Tensor:

@@ -15,7 +15,7 @@ from ...emo_core.provenance.marks import Mark, marked
 from .progress import FrameProgress
 from .spill import gathered
 
-CHUNK_BYTES = 16 << 20  # of decoded pictures held at once; the decoder needs many times as much inside
+CHUNK_BYTES = 2 << 20  # of decoded pictures held at once: the decoder needs fifty times as much, and caches are small
 
 
 def decode_to_file(

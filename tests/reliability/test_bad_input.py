@@ -12,8 +12,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import ExifTags, Image
 from safetensors.torch import save_file
 from support import random_checkpoint
 from torch import Tensor
@@ -64,11 +66,10 @@ def sound(samples: int, channels: int = 1, rate: int = RATE, level: float = 0.1)
 
 
 IMAGES_THAT_WORK = {
-    "one pixel": torch.rand(1, 1, 1, 3),
     "very wide": torch.rand(1, 2, 3000, 3),
     "large": torch.rand(1, 2500, 2000, 3),
     "tall": torch.rand(1, 90, 30, 3),
-    "one colour, no face": torch.full((1, 70, 70, 3), 0.5),
+    "no face": torch.linspace(0, 1, 70).view(1, 1, 70, 1).expand(1, 70, 70, 3),
     "half precision": torch.rand(1, 64, 64, 3).half(),
     "values of 0 to 255": 255 * torch.rand(1, 64, 64, 3),
 }
@@ -82,7 +83,53 @@ def test_a_picture_that_works(nodes: SimpleNamespace, image: Tensor) -> None:
     assert all(torch.isfinite(tokens).all() for tokens in value.tokens.values())
 
 
+def gradient(mode: str) -> Image.Image:
+    """A picture 40 wide and 30 high that grows brighter to the right."""
+    grey = np.linspace(0, 255, 40).astype(np.uint8)[None].repeat(30, 0)
+    if mode == "I;16":
+        return Image.fromarray(grey.astype(np.uint16) * 256)
+    return Image.fromarray(grey).convert(mode)
+
+
+def load_image(picture: Image.Image, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Tensor:
+    """What the host's Load Image makes of a file."""
+    import folder_paths
+    import nodes as host_nodes
+
+    monkeypatch.setattr(folder_paths, "input_directory", str(folder))
+    picture.save(folder / "portrait.png", **options)
+    return host_nodes.LoadImage().load_image("portrait.png")[0]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "LA"])
+def test_a_file_that_load_image_opens(
+    nodes: SimpleNamespace, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = portrait(nodes, load_image(gradient(mode), tmp_path, monkeypatch))
+    assert value.portrait[:, 0].mean() < 0.3 < 0.7 < value.portrait[:, -1].mean()
+
+
+def test_a_photograph_that_its_camera_turned(
+    nodes: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = gradient("RGB")
+    exif = turned.getexif()
+    exif[ExifTags.Base.Orientation] = 6
+    value = portrait(nodes, load_image(turned, tmp_path, monkeypatch, exif=exif))
+    assert value.portrait[0].mean() < 0.3 < 0.7 < value.portrait[-1].mean()
+
+
+def test_a_16_bit_grey_file_comes_white_out_of_load_image_and_is_refused(
+    nodes: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = load_image(gradient("I;16").point(lambda value: value + 256), tmp_path, monkeypatch)
+    with pytest.raises(ValueError, match="16-bit grey files white: save them with 8 bits"):
+        portrait(nodes, image)
+
+
 WRONG_IMAGES = {
+    "one pixel": (torch.rand(1, 1, 1, 3), "the portrait is one flat colour: load a picture with a face"),
+    "one colour": (torch.full((1, 70, 70, 3), 0.5), "one flat colour"),
     "transparent": (torch.zeros(1, 8, 8, 4), r"4 channels, want 3 \(RGB\): put it on a background"),
     "one channel": (torch.zeros(1, 8, 8, 1), r"1 channels, want 3"),
     "batch": (torch.zeros(5, 8, 8, 3), r"batch of 5 pictures, want 1: pick one with ImageFromBatch"),
