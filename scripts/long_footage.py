@@ -29,7 +29,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from footage.films import faceless, roll_film, voice, write_film
+from footage.films import faceless, roll_film, voice, write_film  # noqa: E402 (their folder is put on the path first)
 
 FPS = 15.0
 SCENE = 8  # s

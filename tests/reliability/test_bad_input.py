@@ -94,6 +94,7 @@ def gradient(mode: str) -> Image.Image:
 def load_image(picture: Image.Image, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Tensor:
     """What the host's Load Image makes of a file."""
     import folder_paths
+
     import nodes as host_nodes
 
     monkeypatch.setattr(folder_paths, "input_directory", str(folder))
