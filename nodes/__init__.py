@@ -10,6 +10,7 @@ from .find_face import DetectFace, FaceEmbedding
 from .host.folders import offer_samples, register_model_folder
 from .inspect import Inspect
 from .loaders import LoadModel
+from .long_sound import LoadAudio
 from .provenance import DetectMark, MarkFrames, SignVideo
 from .sampling import Sample, SampleClips
 from .video import DecodeFrames, DecodeToVideo
@@ -38,6 +39,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     MarkFrames,
     DetectMark,
     SignVideo,
+    LoadAudio,
 )
 
 

@@ -72,11 +72,12 @@ def sound_from_audio(audio: dict[str, Any]) -> Sound:
         )
     if not waveform.numel():
         raise ValueError("the audio has no samples: load a file that is not empty, or trim it less")
-    if not torch.isfinite(waveform).all():
-        raise ValueError("the audio holds NaN or infinite samples: look at the node that made it")
     if rate <= 0:
         raise ValueError(f"the audio's sample rate is {rate} Hz, want more than 0")
-    return Sound(waveform[0].float(), rate)
+    sound = Sound(waveform[0].float(), rate)
+    if not all(part.isfinite().all() for part, _ in sound.pieces()):
+        raise ValueError("the audio holds NaN or infinite samples: look at the node that made it")
+    return sound
 
 
 def checked_fps(fps: float) -> float:
@@ -126,8 +127,8 @@ def region_from_mask(mask: Tensor, size: int) -> Tensor:
 
 
 def empty_latent(frames: int, channels: int, size: int) -> dict[str, Any]:
-    """LATENT for a square video of `size` pixels."""
-    return {"samples": torch.zeros(frames, channels, size // 8, size // 8)}
+    """LATENT for a square video of `size` pixels; all frames are one in memory, however many there are."""
+    return {"samples": torch.zeros(1, channels, size // 8, size // 8).expand(frames, -1, -1, -1)}
 
 
 def image_from_picture(picture: Image.Image) -> Tensor:

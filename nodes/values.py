@@ -15,7 +15,7 @@ from ..emo_core.face.landmarks import Landmarks, parse_points
 from ..emo_core.face.locator_input import FaceMarks, locator_input
 from ..emo_core.face.regions import box_around, middle_box
 from ..emo_core.face.speed_curve import speed_curve, speeds_of
-from ..emo_core.media.pictures import curve_panel, region_panel, stack, waveform_panel
+from ..emo_core.media.pictures import curve_panel, outline, region_panel, stack, waveform_panel
 from ..emo_core.media.video import Sound
 from ..emo_core.models.guidance_rows import guidance_rows
 from ..emo_core.modules.conditions import Features
@@ -179,7 +179,7 @@ def inspection(
     if audio is not None:
         seconds = audio.frames / audio.fps
         joins = [frame / audio.fps for frame in range(clip_frames, audio.frames, clip_frames)]
-        panels.append(waveform_panel(audio.sound.samples[0].numpy(), seconds, PANEL, joins))
+        panels.append(waveform_panel(outline(audio.sound, PANEL[0]), seconds, PANEL, joins))
     if speed is not None:
         panels.append(curve_panel(speed.degrees.numpy(), "degrees per frame", PANEL))
     if not panels:

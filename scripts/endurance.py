@@ -33,7 +33,7 @@ from comfy_server import ComfyServer, ComfyServerError
 
 ROOT = Path(__file__).resolve().parents[1]
 COMFYUI = ROOT / ".cache" / "comfyui"
-WORKFLOW = ROOT / "example_workflows" / "talking_portrait.json"
+WORKFLOWS = ROOT / "example_workflows"
 SAMPLES = ROOT / "emo_core" / "assets" / "samples"
 FLAGS = (("--lowvram",), ("--novram",), ("--cache-none",), ("--multi-user",), ("--disable-smart-memory",))
 GROWTH = 0.02
@@ -41,10 +41,10 @@ GROWTH = 0.02
 Prompt = dict[str, Any]
 
 
-def prompt(server: ComfyServer, **widgets: Any) -> Prompt:
-    """The workflow with some widgets changed; by default one second in two steps that leaves nothing on disk."""
+def prompt(server: ComfyServer, workflow: str = "talking_portrait", **widgets: Any) -> Prompt:
+    """A workflow with some widgets changed; by default one second in two steps that leaves nothing on disk."""
     known = server.get("/object_info")
-    graph = convert_ui_to_api(json.loads(WORKFLOW.read_text()), known)
+    graph = convert_ui_to_api(json.loads((WORKFLOWS / f"{workflow}.json").read_text()), known)
     for name, value in ({"length": 1.0, "steps": 2, "keep_clips": False} | widgets).items():
         holders = [
             node["inputs"]
@@ -52,7 +52,7 @@ def prompt(server: ComfyServer, **widgets: Any) -> Prompt:
             if _has_widget(known[node["class_type"]], name) and not isinstance(node["inputs"].get(name), list)
         ]
         if not holders:
-            raise ValueError(f"no node of {WORKFLOW.name} has a widget {name}")
+            raise ValueError(f"no node of {workflow} has a widget {name}")
         for inputs in holders:
             inputs[name] = value
     return graph
@@ -240,7 +240,7 @@ def length(base: Path, count: int, seed: int) -> dict[str, Any]:
     for name, lasting in seconds.items():
         _write_speech(base / "input" / name, lasting)
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
-        made = server.run(prompt(server, audio="short.wav", **fast), timeout=3600)
+        made = server.run(prompt(server, "long_audio", audio="short.wav", **fast), timeout=3600)
         if made.status != "success":
             return {"error": made.error, "holds": False}
         short = server.peak_memory() or 0
@@ -250,7 +250,7 @@ def length(base: Path, count: int, seed: int) -> dict[str, Any]:
         watcher = threading.Thread(target=_kill_when_half_done, args=(server, base, seconds["long.wav"]))
         watcher.start()
         try:
-            server.run(prompt(server, audio="long.wav", **fast), timeout=36000)
+            server.run(prompt(server, "long_audio", audio="long.wav", **fast), timeout=36000)
         except (ComfyServerError, OSError):
             heard[0] = "killed"
         watcher.join()
@@ -261,7 +261,7 @@ def length(base: Path, count: int, seed: int) -> dict[str, Any]:
             heard[1] = text_of(data)
 
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
-        result = server.run(prompt(server, audio="long.wav", **fast), watch, timeout=36000)
+        result = server.run(prompt(server, "long_audio", audio="long.wav", **fast), watch, timeout=36000)
         peak = server.peak_memory() or 0
         figures = _measure_video(server, result.outputs) if result.status == "success" else {}
     kept = store_of(base)[0][: len(left)] == left

@@ -92,7 +92,8 @@ def given(server: ComfyServer, prompt: dict[str, Any]) -> Image.Image:
 
     portrait = ImageOps.fit(Image.open(file("LoadImage", "image")).convert("RGB"), (300, 300))
     mask = box_mask(middle_box(300), 300, 300)[0, 0].numpy()
-    sound = read_sound(file("LoadAudio", "audio"))
+    long = any(node["class_type"] == "EMO_LoadAudio" for node in prompt.values())
+    sound = read_sound(file("EMO_LoadAudio" if long else "LoadAudio", "audio"))
     samples = sound.samples.mean(0).numpy()
     sheet = Image.new("RGB", (SIDE, SIDE), "white")
     sheet.paste(region_panel(np.asarray(portrait) / 255, mask).resize((300, 300)), (50, 0))

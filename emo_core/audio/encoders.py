@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from ..config import EmoConfig
 from ..media.video import Sound
 from .mel_conv import MelConvEncoder
-from .rules import RATE, audible, encode_windows, heard_frames
+from .rules import RATE, audible, encode_windows, heard_frames, short_sighted_windows
 from .wav2vec2 import Wav2Vec2
 from .whisper import WhisperEncoder
 
@@ -36,7 +36,11 @@ def audio_windows(
     `encode` is `encode_states` of the family's encoder, wherever that runs.
     """
     waveform = audible(_as_long(heard.mono(RATE), frames, fps), config.audio)
-    windows = encode_windows(encode, config.audio, waveform, heard_frames(config, frames), fps)
+    count = heard_frames(config, frames)
+    if config.audio.encoder == "mel_conv" and config.audio.rows == "frames":
+        yield from short_sighted_windows(encode, config.audio, waveform, count, fps, PROJECTED_FRAMES)
+        return
+    windows = encode_windows(encode, config.audio, waveform, count, fps)
     yield from windows.pieces(PROJECTED_FRAMES)
 
 

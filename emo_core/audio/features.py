@@ -33,8 +33,17 @@ def resample_states(states: Tensor, times: StateTimes, frames: int, fps: float) 
     """Rows [F, layers, C] at the centres of video frames, linear between states [T, layers, C]."""
     if frames < 1 or fps <= 0 or states.shape[0] < 1:
         raise ValueError(f"need states, frames and a frame rate, got {states.shape[0]}, {frames} and {fps}")
-    centers = (torch.arange(frames, dtype=torch.float64, device=states.device) + 0.5) / fps
-    position = (centers * times.rate - times.center).clamp(0, states.shape[0] - 1)
+    return at_positions(states, frame_positions(torch.arange(frames), times, fps, states.shape[0]))
+
+
+def frame_positions(frames: Tensor, times: StateTimes, fps: float, states: int) -> Tensor:
+    """Where the centres of some frames [F] lie among `states` states, float64 [F]."""
+    return ((frames.double() + 0.5) / fps * times.rate - times.center).clamp(0, states - 1)
+
+
+def at_positions(states: Tensor, position: Tensor) -> Tensor:
+    """Rows [F, ...] at positions [F] between states [T, ...], linear."""
+    position = position.to(states.device)
     below = position.floor().long()
     above = (below + 1).clamp(max=states.shape[0] - 1)
     share = (position - below).to(states.dtype).reshape(-1, *[1] * (states.ndim - 1))

@@ -14,14 +14,19 @@ from torch.nn.functional import gelu, pad
 
 from ..backend import Backend
 from ..config import AudioConfig
+from ..media.disk import read_rows
 
 SAMPLE_RATE = 16000
 HOP = 160
 """Samples between mel frames; states come at half their rate."""
+STATE = 2 * HOP
+"""Samples between states."""
 WINDOW = 400
 MELS = 80
 REACH = 20
 """States beyond the ends of a piece that its states depend on, rounded up."""
+PIECE = 1 << 20
+"""Samples looked at at once where the whole sound counts."""
 QUIET = 0.01
 """Root mean square below which sound is not made louder: silence must stay silence."""
 
@@ -53,8 +58,8 @@ class MelConvEncoder(nn.Module):
 
     def encode(self, waveform: Tensor, seconds: float = 30.0) -> Tensor:
         """`forward` in pieces of bounded memory, for sound [S] of any length."""
-        total = max(1, math.ceil(waveform.shape[0] / (2 * HOP)))
-        step = max(1, int(seconds * SAMPLE_RATE) // (2 * HOP))
+        total = max(1, math.ceil(waveform.shape[0] / STATE))
+        step = max(1, int(seconds * SAMPLE_RATE) // STATE)
         whole = torch.empty(0)
         for start in range(0, total, step):
             first, last = max(0, start - REACH), min(total, start + step + REACH)
@@ -82,8 +87,14 @@ class _Layer(nn.Module):
 
 def normalise(waveform: Tensor) -> Tensor:
     """Bring sound [S] to a root mean square of 0.1, but never make near-silence loud."""
-    level = waveform.square().mean().sqrt().clamp(min=QUIET)
-    return waveform * (0.1 / level)
+    return waveform * gain(waveform)
+
+
+def gain(waveform: Tensor) -> float:
+    """The factor of `normalise` for sound [S], found without a second copy of it."""
+    parts = (read_rows(waveform, start, start + PIECE) for start in range(0, len(waveform), PIECE))
+    power = sum(float(part.double().square().sum()) for part in parts) / max(1, len(waveform))
+    return 0.1 / max(math.sqrt(power), QUIET)
 
 
 def log_mel(waveform: Tensor, first: int = 0, last: int | None = None) -> Tensor:
@@ -93,7 +104,7 @@ def log_mel(waveform: Tensor, first: int = 0, last: int | None = None) -> Tensor
     (t + 0.5) / 50 s. Beyond the ends there is silence; the number of frames is even.
     """
     samples = waveform.shape[-1]
-    last = 2 * max(1, math.ceil(samples / (2 * HOP))) if last is None else last
+    last = 2 * max(1, math.ceil(samples / STATE)) if last is None else last
     begin, end = first * HOP + (HOP - WINDOW) // 2, (last - 1) * HOP + (HOP + WINDOW) // 2
     piece = pad(waveform[..., max(begin, 0) : min(end, samples)], (max(-begin, 0), max(end - samples, 0)))
     frames = piece.float().unfold(-1, WINDOW, HOP) * torch.hann_window(WINDOW, device=waveform.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -11,8 +11,9 @@ from torch.nn.functional import interpolate, pad
 
 from ..config import AudioConfig, EmoConfig
 from ..diffusion.long_video import tiled_length
+from ..media.disk import read_rows
 from . import mel_conv
-from .features import StateTimes, Windows, neighbour_index, resample_states
+from .features import StateTimes, Windows, at_positions, frame_positions, neighbour_index, resample_states
 
 RATE = 16000
 """Samples per second that every encoder takes."""
@@ -54,10 +55,32 @@ def encode_windows(encode: Encode, config: AudioConfig, waveform: Tensor, frames
     return Windows(rows, neighbour_index(frames, reach, config.window - 1 - reach))
 
 
+def short_sighted_windows(
+    encode: Encode, config: AudioConfig, waveform: Tensor, frames: int, fps: float, step: int
+) -> Iterator[Tensor]:
+    """What `encode_windows` gives, [f, K, layers, C] for `step` frames at a time, for an encoder of `mel_conv`'s kind.
+
+    Its states depend on the sound nearby only, so that neither all states nor all windows are ever held.
+    """
+    total = max(1, math.ceil(waveform.shape[0] / mel_conv.STATE))
+    factor, before = mel_conv.gain(waveform), config.window // 2
+    for first in range(0, frames, step):
+        shown = torch.arange(first, min(first + step, frames))
+        seen = (shown[:, None] + torch.arange(-before, config.window - before)).clamp(0, frames - 1)
+        rows = torch.arange(int(seen[0, 0]), int(seen[-1, -1]) + 1)
+        position = frame_positions(rows, STATE_TIMES[config.encoder], fps, total)
+        begin = max(0, int(position[0]) - mel_conv.REACH)
+        end = min(total, int(position[-1]) + 2 + mel_conv.REACH)
+        piece = read_rows(waveform, begin * mel_conv.STATE, end * mel_conv.STATE) * factor
+        states = encode(piece, None)[:, -config.layers :]
+        yield at_positions(states, position - begin)[(seen - rows[0]).to(states.device)]
+
+
 def audible(waveform: Tensor, config: AudioConfig) -> Tensor:
     """A waveform [S] at 16 kHz, with silence behind it if it is too short for the config's encoder."""
     least = {"mel_conv": 1, "wav2vec2": 400, "whisper": 201}[config.encoder]
-    return pad(waveform, (0, max(0, least - waveform.shape[0])))
+    missing = least - waveform.shape[0]
+    return pad(waveform, (0, missing)) if missing > 0 else waveform
 
 
 def video_length(config: EmoConfig, seconds: float, fps: float | None = None) -> tuple[int, float]:

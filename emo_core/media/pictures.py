@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from .video import frame_rate, read_frames, read_sound
+from .video import Sound, frame_rate, read_frames, read_sound
 
 PAPER, INK, FAINT = (250, 250, 248), (40, 40, 44), (205, 205, 205)
 WAVE, CURVE, REGION, JOIN = (66, 110, 180), (190, 90, 40), (230, 120, 30), (200, 60, 60)
@@ -33,6 +34,13 @@ def waveform_panel(
         draw.line((column, 0, column, height), fill=JOIN)
     draw.text((4, 3), f"{seconds:.2f} s", fill=INK)
     return panel
+
+
+def outline(sound: Sound, columns: int) -> np.ndarray:
+    """The first channel's loudest sample in each of `columns` equal parts, which are read one by one."""
+    edges = np.linspace(0, sound.samples.shape[1], columns + 1).round().astype(int).tolist()
+    parts = (sound.part(first, max(last, first + 1))[0] for first, last in pairwise(edges))
+    return np.array([part.abs().amax().item() if part.numel() else 0.0 for part in parts])
 
 
 def curve_panel(values: np.ndarray, unit: str, size: tuple[int, int]) -> Image.Image:

@@ -16,6 +16,8 @@ import torch
 from av.container import OutputContainer
 from torch import Tensor
 
+from .disk import read_rows
+
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AUDIO_CHUNK = 1 << 16  # samples handed to the encoder at once
 # without cpu-independent, x264 gives small pictures differently from run to run
@@ -42,14 +44,18 @@ class Sound:
         """The part that `frames` pictures at `fps` cover, not padded if it is shorter."""
         return Sound(self.samples[:, : math.ceil(frames * self.rate / fps)], self.rate)
 
+    def part(self, first: int, last: int) -> Tensor:
+        """Samples [C, n] from `first` up to `last`; of a sound in a file (`disk`) only these are read."""
+        return read_rows(self.samples.T, first, last).T
+
     def mono(self, rate: int) -> Tensor:
         """All channels as one at `rate` Hz, [round(seconds * rate)]."""
         if rate == self.rate:
-            return self.samples.float().mean(0)
+            return self.samples[0].float() if len(self.samples) == 1 else self.samples.float().mean(0)
         made = torch.zeros(round(self.samples.shape[1] * rate / self.rate))
         place = 0
         resampler = av.AudioResampler("fltp", "mono", rate)
-        pieces = ((part.float().mean(0, keepdim=True), start) for part, start in self._pieces())
+        pieces = ((part.float().mean(0, keepdim=True), start) for part, start in self.pieces())
         frames = (frame for part, start in pieces for frame in audio_frames(part, self.rate, start))
         for frame in chain(frames, (None,)):  # None: give out what is left inside
             for piece in resampler.resample(frame):
@@ -58,10 +64,10 @@ class Sound:
                 place += len(part)
         return made
 
-    def _pieces(self) -> Iterator[tuple[Tensor, int]]:
+    def pieces(self) -> Iterator[tuple[Tensor, int]]:
         """Parts of the samples and where they begin: long sounds are never copied whole."""
         for start in range(0, self.samples.shape[1], AUDIO_CHUNK):
-            yield self.samples[:, start : start + AUDIO_CHUNK], start
+            yield self.part(start, start + AUDIO_CHUNK), start
 
 
 def audio_frames(samples: Tensor, rate: int, first: int = 0) -> Iterator[av.AudioFrame]:
@@ -156,7 +162,7 @@ class _SoundTrack:
     def write(self, seconds: Fraction, *, last: bool) -> None:
         """Append samples up to a time; the last call gives out what encoder and resampler hold back."""
         end = math.ceil(seconds * self._sound.rate)
-        pieces = audio_frames(self._sound.samples[:, self._written : end], self._sound.rate, self._written)
+        pieces = audio_frames(self._sound.part(self._written, end), self._sound.rate, self._written)
         self._written = end
         for frame in chain(pieces, (None,) if last else ()):
             for piece in self._resampler.resample(frame):
@@ -185,14 +191,29 @@ def frame_rate(path: Path) -> float:
 
 def read_sound(path: Path) -> Sound:
     """The sound of an audio or video file; ValueError if it has none."""
-    with av.open(path) as container:
-        if not container.streams.audio:
-            raise ValueError(f"{path} holds no sound: give a file with an audio track")
-        stream = container.streams.audio[0]
+    parts, rate = sound_pieces(path)
+    return Sound(torch.cat(list(parts)).T.contiguous(), rate)
+
+
+def sound_pieces(path: Path) -> tuple[Iterator[Tensor], int]:
+    """The samples [n, C] of an audio or video file piece by piece, and their rate in Hz; ValueError if it has none."""
+    container = av.open(path)
+    if not container.streams.audio:
+        container.close()
+        raise ValueError(f"{path} holds no sound: give a file with an audio track")
+    stream = container.streams.audio[0]
+
+    def decoded() -> Iterator[Tensor]:
         resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
-        pieces = (piece for frame in container.decode(stream) for piece in resampler.resample(frame))
-        parts = [piece.to_ndarray() for piece in pieces]
-        rate = stream.rate
-    if not parts:
-        raise ValueError(f"{path} holds no samples: give a file with an audio track that is not empty")
-    return Sound(torch.from_numpy(np.concatenate(parts, axis=1)), rate)
+        with container:
+            pieces = (piece for frame in container.decode(stream) for piece in resampler.resample(frame))
+            empty = True
+            for piece in pieces:
+                empty = False
+                yield torch.from_numpy(piece.to_ndarray().T.copy())
+            if empty:
+                raise ValueError(
+                    f"{path} holds no samples: give a file with an audio track that is not empty"
+                )
+
+    return decoded(), stream.rate

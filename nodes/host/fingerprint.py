@@ -22,7 +22,7 @@ from ...emo_core.media.disk import read_rows
 from .managed import Managed
 
 PACK = Path(__file__).resolve().parents[2]
-CHUNK = 1 << 24  # numbers of a tensor looked at at once
+CHUNK = 1 << 20  # numbers of a tensor looked at at once
 PATCHES = ("patches", "object_patches", "weight_wrapper_patches", "hook_patches", "forced_hooks", "wrappers")
 PATCHES += ("injections", "additional_models", "attachments", "model_options")
 """What a ModelPatcher adds to its weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,25 @@ def find_companion_file(kind: str, name: str) -> Path:
         places = " or ".join(map(str, companion_folders(kind)))
         raise FileNotFoundError(f"there is no {name!r} in {places}: put it there or choose another")
     return Path(path)
+
+
+def input_sounds() -> list[str]:
+    """Names of the audio and video files in the input folder."""
+    files = [path.name for path in Path(folder_paths.get_input_directory()).glob("*") if path.is_file()]
+    return sorted(folder_paths.filter_files_content_types(files, ["audio", "video"]))
+
+
+def input_file(name: str) -> Path:
+    """A file that a loading node's widget names, which may say [output] or [temp] behind it; ValueError if none."""
+    path = Path(os.path.normpath(folder_paths.get_annotated_filepath(name)))
+    folders = (
+        folder_paths.get_input_directory(),
+        folder_paths.get_output_directory(),
+        folder_paths.get_temp_directory(),
+    )
+    if not any(path.is_relative_to(folder) for folder in folders) or not path.is_file():
+        raise ValueError(f"there is no file {name} in the input folder: put it there or choose another")
+    return path
 
 
 def temporary_video(prefix: str) -> tuple[Path, str]:

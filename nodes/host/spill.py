@@ -6,6 +6,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,17 @@ def gathered(
     row = first.shape[1:]
     if rows * row.numel() * 4 <= memory:
         return torch.cat([first.float(), *(piece.float() for piece in pieces)])
-    path = Path(folder_paths.get_temp_directory()) / f"emo_{uuid.uuid4().hex}.rows"
-    with RowWriter(path, row) as writer:
-        writer.append(first)
-        for piece in pieces:
-            writer.append(piece)
-    tensor = map_rows(path, row)
+    path, tensor = on_disk(chain((first,), pieces))
     if not named and os.name != "nt":
         path.unlink()
     return tensor
+
+
+def on_disk(pieces: Iterator[Tensor]) -> tuple[Path, Tensor]:
+    """Pieces [n, ...] together as a file in the temp folder and as the float32 tensor that it is mapped to."""
+    first = next(pieces)
+    path = Path(folder_paths.get_temp_directory()) / f"emo_{uuid.uuid4().hex}.rows"
+    with RowWriter(path, first.shape[1:]) as writer:
+        for piece in chain((first,), pieces):
+            writer.append(piece)
+    return path, map_rows(path, first.shape[1:])

@@ -15,7 +15,7 @@ from ...emo_core.provenance.marks import Mark, marked
 from .progress import FrameProgress
 from .spill import gathered
 
-CHUNK_BYTES = 2 << 20  # of decoded pictures held at once: the decoder needs fifty times as much, and caches are small
+CHUNK_BYTES = 1 << 19  # of decoded pictures held at once: the decoder needs eighty times as much, and caches are small
 
 
 def decode_to_file(
@@ -55,7 +55,7 @@ def finished(pieces: Iterator[Tensor], *, median: bool) -> Iterator[Tensor]:
 def decoded(latents: Tensor, vae: comfy.sd.VAE, node_id: str | None) -> Iterator[Tensor]:
     """Pictures [f, 8h, 8w, 3] in 0..1 of latents [F, 4, h, w], a few at a time."""
     height, width = (8 * size for size in latents.shape[-2:])
-    chunk = max(1, CHUNK_BYTES // (height * width * 3 * 4))
+    chunk = max(2, CHUNK_BYTES // (height * width * 3 * 4))
     progress = FrameProgress(latents.shape[0], node_id)
     for start in range(0, latents.shape[0], chunk):
         pictures: Tensor = vae.decode(read_rows(latents, start, start + chunk))  # pyright: ignore[reportAssignmentType]

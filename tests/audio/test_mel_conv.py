@@ -6,8 +6,10 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from emo_core.audio.mel_conv import MelConvEncoder, log_mel, normalise
+from emo_core.audio.rules import encode_windows, short_sighted_windows
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig
 
@@ -25,6 +27,23 @@ def test_pieces_give_what_the_whole_gives(encoder: MelConvEncoder, samples: int)
     whole = encoder(sound)
     assert whole.shape == (math.ceil(samples / 320), 5, 16)
     torch.testing.assert_close(encoder.encode(sound, seconds=0.7), whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "fps", "window", "step"), [(1, 25.0, 5, 7), (60, 25.0, 5, 7), (83, 29.97, 4, 16)])
+@torch.inference_mode()
+def test_windows_made_a_few_at_a_time_are_those_of_the_whole_sound(
+    encoder: MelConvEncoder, frames: int, fps: float, window: int, step: int
+) -> None:
+    sound = 0.3 * torch.randn(40_123, generator=torch.Generator().manual_seed(1))
+    config = AudioConfig("mel_conv", 4, 16, window)
+
+    def encode(waveform: Tensor, _: int | None) -> Tensor:
+        return encoder.encode(waveform)
+
+    whole = encode_windows(encode, config, sound, frames, fps).all()
+    parts = list(short_sighted_windows(encode, config, sound, frames, fps, step))
+    assert [len(part) for part in parts[:-1]] == [step] * (len(parts) - 1)
+    torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=1e-4)
 
 
 def test_a_click_is_heard_at_its_time() -> None:
