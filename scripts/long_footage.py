@@ -8,10 +8,13 @@ largest alone, seconds, clips, and what the terminal showed.
 """
 
 import argparse
+import fcntl
+import importlib
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,7 +32,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from footage.films import faceless, roll_film, voice, write_film  # noqa: E402 (their folder is put on the path first)
+films = importlib.import_module("footage.films")
 
 FPS = 15.0
 SCENE = 8  # s
@@ -48,7 +51,7 @@ def pictures(frames: int) -> Iterator[np.ndarray]:
     """Scenes with a face, every fifth without."""
     count = round(SCENE * FPS)
     scenes = (
-        faceless(count // 2) if number % 5 == 4 else roll_film(count, 0.4, start=-20.0)
+        films.faceless(count // 2) if number % 5 == 4 else films.roll_film(count, 0.4, start=-20.0)
         for number in range(frames // count + 1)
     )
     for number, picture in enumerate(chain.from_iterable(scenes)):
@@ -61,11 +64,11 @@ def prepare(folder: Path, minutes: float) -> dict[str, Any]:
     """Make the video, run the command under a pseudo terminal and watch it."""
     (folder / "videos").mkdir()
     film = folder / "videos" / "long.mp4"
-    write_film(film, pictures(round(minutes * 60 * FPS)), FPS, sound=voice(minutes * 60))
+    films.write_film(film, pictures(round(minutes * 60 * FPS)), FPS, sound=films.voice(minutes * 60))
     wishes = ["--fps", "15", "--size", "128", "--smallest-crop", "96", "--correlation", "0", "--workers", "1"]
     command = [sys.executable, "-m", "emo_core", "prepare", str(film.parent), str(folder / "out"), *wishes]
     terminal, its_end = pty.openpty()
-    termios.tcsetwinsize(terminal, (24, 120))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     begin, shown = time.monotonic(), bytearray()
     run = subprocess.Popen(command, cwd=ROOT, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True)
     os.close(its_end)

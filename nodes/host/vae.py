@@ -68,7 +68,9 @@ def preview_matrix(vae: comfy.sd.VAE, scaling: float) -> tuple[list[list[float]]
     """
     latents = torch.randn(16, vae.latent_channels, 16, 16, generator=torch.Generator().manual_seed(0))
     latents = torch.nn.functional.avg_pool2d(latents, 3, stride=1, padding=1) * 3  # smooth, as pictures are
-    colours = vae.decode(latents / scaling).movedim(-1, 1) * 2 - 1  # [16, 3, 128, 128]
+    # two at a time: sixteen need more memory than anything else does while a small model is loaded
+    pictures = torch.cat([vae.decode(part) for part in (latents / scaling).split(2)])
+    colours = pictures.movedim(-1, 1) * 2 - 1  # [16, 3, 128, 128]
     colours = torch.nn.functional.interpolate(colours, latents.shape[-2:], mode="area")
     inputs = latents.movedim(1, -1).reshape(-1, latents.shape[1])
     inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
