@@ -43,8 +43,20 @@ def decode_frames(
     total = latents.shape[0]
     if start >= total:
         raise ValueError(f"start is frame {start} and the video has {total}, counted from 0")
-    chosen = latents[start : start + count if count else total]
-    return gathered(finished(decoded(chosen, vae, node_id), median=median), chosen.shape[0])
+    stop = min(start + count, total) if count else total
+    around = int(median)  # frames before and behind that the median of the outer ones looks at
+    first, last = max(0, start - around), min(total, stop + around)
+    pictures = finished(decoded(latents[first:last], vae, node_id), median=median)
+    return gathered(_part(pictures, start - first, stop - start), stop - start)
+
+
+def _part(pieces: Iterator[Tensor], skip: int, count: int) -> Iterator[Tensor]:
+    """`count` rows of all pieces together, after the first `skip`."""
+    for piece in pieces:
+        part = piece[skip : skip + count]
+        skip, count = max(0, skip - len(piece)), count - len(part)
+        if len(part):
+            yield part
 
 
 def finished(pieces: Iterator[Tensor], *, median: bool) -> Iterator[Tensor]:

@@ -1,5 +1,7 @@
 """Crop, animate, paste: the nodes for whole pictures."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -131,13 +133,17 @@ def test_long_results_lie_on_disk_and_are_the_same(ours, comfy, tmp_path) -> Non
     assert gathered(iter(rows.split(2)), 7).untyped_storage().filename is None
 
 
-def test_a_part_of_the_video_is_decoded(ours, networks) -> None:
-    decode = ours["nodes.host.video"].decode_frames
+@pytest.mark.parametrize("median", [False, True], ids=["plain", "with the median filter of V-Express"])
+def test_a_part_of_the_video_is_decoded(ours, networks, median: bool) -> None:
+    decode = partial(ours["nodes.host.video"].decode_frames, median=median)
     latents, vae = torch.randn(6, 4, 8, 8, generator=torch.Generator().manual_seed(0)), networks[2]
     whole = decode(latents, vae, 0, 0, None)
     assert whole.shape == (6, 64, 64, 3)
     assert whole.device.type == "cpu"
     assert 0 <= whole.min() <= whole.max() <= 1
-    torch.testing.assert_close(decode(latents, vae, 2, 3, None), whole[2:5], atol=1e-5, rtol=0)
+    for start, count in ((2, 3), (0, 1), (5, 1), (1, 0)):
+        stop = start + count if count else 6
+        part = decode(latents, vae, start, count, None)
+        torch.testing.assert_close(part, whole[start:stop], atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="start is frame 6 and the video has 6"):
         decode(latents, vae, 6, 0, None)
