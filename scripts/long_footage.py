@@ -70,7 +70,10 @@ def prepare(folder: Path, minutes: float) -> dict[str, Any]:
     terminal, its_end = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     begin, shown = time.monotonic(), bytearray()
-    run = subprocess.Popen(command, cwd=ROOT, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True)
+    environment = os.environ | {"RAY_worker_niceness": "0"}  # Ray's own 15 starves on a busy machine
+    run = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True
+    )
     os.close(its_end)
     reader = threading.Thread(target=_read, args=(terminal, shown))
     reader.start()
