@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import psutil
 import torch
 from comfy_server import ComfyServer
 from endurance import COMFYUI, give_samples, prompt, saved_video
@@ -127,8 +127,11 @@ def kill_somewhere(plan: Path, folder: Path, steps: int, rng: random.Random) -> 
     run = launch(plan, folder)
     while run.poll() is None and logged(folder) < goal:
         time.sleep(0.1)
-    os.killpg(run.pid, signal.SIGKILL)
+    family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+    for process in family:  # workers are in sessions of their own and would train on
+        process.kill()
     run.wait()
+    psutil.wait_procs(family)
     return logged(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 BUILT_IN = "emo_tiny"
@@ -39,16 +40,18 @@ def run(args: argparse.Namespace) -> int:
 def _built_in(args: argparse.Namespace, folder: Path) -> int:
     from accelerate import PartialState
 
+    from ..training.checkpoint import alone_in
     from ..training.recipe import STEPS, Recipe, start_from, train
 
     if args.until not in STEPS:
         raise ValueError(f"--until is {args.until!r}, want one of {', '.join(STEPS)}")
     state = PartialState(cpu=True)
-    if args.init_from is not None and state.is_main_process:
-        start_from(args.init_from, folder)
-    state.wait_for_everyone()
-    recipe = Recipe() if args.clips is None else Recipe(clips=args.clips)
-    train(folder, recipe, rank=state.process_index, processes=state.num_processes, until=args.until)
+    with alone_in(folder) if state.is_main_process else nullcontext():
+        if args.init_from is not None and state.is_main_process:
+            start_from(args.init_from, folder)
+        state.wait_for_everyone()
+        recipe = Recipe() if args.clips is None else Recipe(clips=args.clips)
+        train(folder, recipe, rank=state.process_index, processes=state.num_processes, until=args.until)
     return 0
 
 
@@ -64,10 +67,13 @@ def _footage(args: argparse.Namespace, folder: Path) -> int:
     import torch
     from accelerate import PartialState
 
+    from ..training.checkpoint import alone_in
     from ..training.footage_recipe import train_on_footage
 
     state = PartialState(cpu=not torch.cuda.is_available())
-    path = train_on_footage(plan, folder, main=state.is_main_process)
+    with alone_in(folder) if state.is_main_process else nullcontext():
+        state.wait_for_everyone()
+        path = train_on_footage(plan, folder, main=state.is_main_process)
     if state.is_main_process:
         print(path)
     return 0

@@ -4,11 +4,43 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a training folder for this process for as long as the `with` lasts; ValueError if another one has it.
+
+    Workers of `torchrun` live on when their launcher is killed with SIGKILL, and would write what a second run reads.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            lock_file(lock)
+        except OSError as error:
+            raise ValueError(
+                f"another process trains in {folder}: wait for it, end it (pkill -f 'emo_core train'), or choose "
+                "another --folder"
+            ) from error
+        yield
+
+
+def lock_file(file: IO[str]) -> None:
+    """Lock an open file until it is closed; OSError if it is locked already."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def save_state(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from checkpoints.tiny import write_release
@@ -22,6 +22,7 @@ from training.prepared import FRAMES, write_footage
 from emo_core.animate import Animator, Wish
 from emo_core.checkpoints.load import open_checkpoint
 from emo_core.media.video import Sound, frame_rate, read_frames
+from emo_core.training.checkpoint import alone_in
 from emo_core.training.emo_task import EmoTask
 from emo_core.training.footage.shards import read_clips, shard_urls
 from emo_core.training.footage_recipe import train_on_footage
@@ -250,13 +251,36 @@ def test_two_processes_resume_exactly(sharing: str, footage: Path, checkpoint: P
     log = killed / "video" / "log.jsonl"
     while process.poll() is None and (not log.is_file() or len(log.read_text().splitlines()) < 4):
         pass
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_all(process)
     assert launch(plan, killed).wait() == 0
     losses = [{row["step"]: row["loss"] for row in map(json.loads, open_log(f))} for f in (whole, killed)]
     assert losses[0] == losses[1]
     ours, theirs = (load_file(folder / "video" / "model.safetensors") for folder in (whole, killed))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def kill_all(launcher: subprocess.Popen) -> None:
+    """SIGKILL for the launcher and its workers, which are in sessions of their own and would train on."""
+    family = [psutil.Process(launcher.pid), *psutil.Process(launcher.pid).children(recursive=True)]
+    for process in family:
+        process.kill()
+    launcher.wait()
+    psutil.wait_procs(family)
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        other = subprocess.run(
+            [sys.executable, "-m", "emo_core", "train", "--folder", str(tmp_path), "--until", "clips"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert other.returncode
+    assert f"another process trains in {tmp_path}" in other.stderr
+    with alone_in(tmp_path):
+        pass
 
 
 def open_log(folder: Path) -> list[str]:
