@@ -35,7 +35,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMFYUI = ROOT / ".cache" / "comfyui"
 WORKFLOWS = ROOT / "example_workflows"
 SAMPLES = ROOT / "emo_core" / "assets" / "samples"
-FLAGS = (("--lowvram",), ("--novram",), ("--cache-none",), ("--multi-user",), ("--disable-smart-memory",))
+FLAGS = (("--cache-none",), ("--cache-lru", "3"), ("--multi-user",), ("--disable-smart-memory",), ("--fp32-unet",))
+"""--lowvram and --novram exclude --cpu: `tests/nodes/test_memory_moves.py` has a device of little memory for them."""
 GROWTH = 0.02
 """Part by which memory may grow from the first half of many prompts to the last tenth."""
 Prompt = dict[str, Any]
@@ -112,6 +113,7 @@ def kills(base: Path, count: int, seed: int) -> dict[str, Any]:
     done = {"kills": 0, "renders": 0, "clips": clips, "seconds": round(seconds, 1), "wrong": [], "clips_lost": 0}
     while done["kills"] < count:
         _one_life(base, graph, rng.uniform(0, seconds), latents, truth, done)
+        print(done, file=sys.stderr, flush=True)
     done["holds"] = not done["wrong"]
     return done
 
