@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,17 @@ def load_state(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     return load_file(path)
+
+
+def link_file(path: Path, name: Path) -> None:
+    """Give a file a second name, in place of the file that had it; a copy where there are no links."""
+    partial = name.with_name(f".{name.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(path, partial)
+    except OSError:
+        shutil.copyfile(path, partial)
+    os.replace(partial, name)
 
 
 def save_training(path: Path, state: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..backend import fast_bfloat16
 from ..optional import need
-from .checkpoint import append_log, load_state, load_training, save_state, save_training
+from .checkpoint import append_log, link_file, load_state, load_training, save_state, save_training
 from .sharing import (
     Runner,
     average_gradients,
@@ -83,7 +83,11 @@ class LoopPlan:
 
 
 class Loop:
-    """Runs a task in a folder: model.safetensors (averaged weights), last.safetensors, training.pt, log.jsonl."""
+    """Runs a task in a folder: model.safetensors (averaged weights), training.pt, log.jsonl.
+
+    A checkpoint is two files named after its step and training.pt, which is written last: a run that is killed while
+    it writes finds the checkpoint before whole.
+    """
 
     def __init__(
         self,
@@ -212,12 +216,23 @@ class Loop:
         average = last | {name: whole(value) for name, value in self.average.items()}
         if not self.accelerator.is_main_process:
             return
-        save_state(self.folder / "model.safetensors", average, {"step": str(self.step)})
-        save_state(self.folder / "last.safetensors", last)
+        save_state(self._part("average"), average, {"step": str(self.step)})
+        save_state(self._part("last"), last)
         save_training(self.folder / "training.pt", state)
+        self._publish()
         if self.on_save is not None and not split:
             with self.averaged():
                 self.on_save(self.step, self.task.model)
+
+    def _part(self, name: str) -> Path:
+        return self.folder / f"{name}-{self.step:07d}.safetensors"
+
+    def _publish(self) -> None:
+        """The averaged weights of the checkpoint become model.safetensors; parts of other checkpoints go."""
+        link_file(self._part("average"), self.folder / "model.safetensors")
+        for name in ("average", "last"):
+            for old in set(self.folder.glob(f"{name}-*.safetensors")) - {self._part(name)}:
+                old.unlink()
 
     def _resume(self) -> None:
         if not (self.folder / "training.pt").is_file():
@@ -229,14 +244,16 @@ class Loop:
                 f"{self.folder} was trained {'in' if wanted == 'optimizer' else 'without'} pieces (fsdp): "
                 f"go on with the same sharing, not {self.plan.sharing!r}"
             )
-        load_whole(self.task.model, load_state(self.folder / "model.safetensors"))
+        self.step = state["step"]
+        load_whole(self.task.model, load_state(self._part("average")))
         self.average = self._first_average()
-        load_whole(self.task.model, load_state(self.folder / "last.safetensors"))
+        load_whole(self.task.model, load_state(self._part("last")))
         if self.plan.sharing == "fsdp":
             load_optimizer_state(self.runner, self.optimizer, state[wanted])
         else:
             self.optimizer.load_state_dict(state[wanted])
-        self.step = state["step"]
+        if self.accelerator.is_main_process:
+            self._publish()  # the run may have been killed just before
         LOG.info("resuming %s at step %d", self.folder, self.step)
 
     def _log(self, losses: list[float], seconds: float) -> None:

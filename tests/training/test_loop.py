@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,41 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     assert second.losses == whole.losses[20:]
 
 
+@pytest.mark.parametrize("written", range(4))
+def test_a_run_that_is_killed_while_it_writes_goes_on_from_a_whole_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """So many files of the second checkpoint were finished."""
+    whole = Line()
+    Loop(whole, plan(40), tmp_path / "whole").run()
+    loop = Loop(Line(), plan(40), tmp_path / "killed")
+    for _ in range(30):
+        loop._train_step()
+        loop.step += 1
+        if loop.step == 20:
+            loop.save()
+    replace, left = os.replace, written
+
+    def killed(*paths: Path) -> None:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        loop.save()
+    monkeypatch.undo()
+    second = Line()
+    Loop(second, plan(40), tmp_path / "killed").run()
+    assert second.losses == whole.losses[30 if written == 3 else 20 :]
+    names = ("whole", "killed")
+    ours, theirs = (load_state(tmp_path / name / "model.safetensors") for name in names)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert len(list((tmp_path / "killed").glob("*-*.safetensors"))) == 2
+
+
 def test_the_rate_warms_up_and_cools_down() -> None:
     rates = [plan(100).rate(step) for step in range(100)]
     assert rates[0] < 0.3
@@ -99,7 +135,7 @@ def test_averaged_weights_are_in_the_model_only_inside(tmp_path: Path) -> None:
     own = task.model.weight.detach()
     assert torch.equal(seen[0], loop.average["weight"])
     assert not torch.equal(seen[0], own)
-    assert torch.equal(load_state(tmp_path / "last.safetensors")["weight"], own)
+    assert torch.equal(load_state(tmp_path / "last-0000020.safetensors")["weight"], own)
     assert torch.equal(load_state(tmp_path / "model.safetensors")["weight"], seen[0])
 
 
