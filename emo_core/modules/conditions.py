@@ -21,6 +21,10 @@ class Strengths:
     expression: float = 1.0
     lips: float = 1.0
 
+    def each(self) -> tuple[float, float, float]:
+        """In the order of the audio masks."""
+        return self.pose, self.expression, self.lips
+
 
 @dataclass(frozen=True)
 class Features:
