@@ -83,8 +83,8 @@ class UpBlock(_Block):
     def forward(self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor]) -> Tensor:
         """Consume the last skips; the upsampler grows to the size of the next one."""
         for index, resnet in enumerate(self.resnets):
-            x, skip = batch.hooks.up(x, skips.pop(), self.layer_path(index))
-            x = self.follow(resnet(torch.cat([x, skip], dim=1), time), batch, index)
+            x = resnet(torch.cat(batch.hooks.up(x, skips.pop(), self.layer_path(index)), dim=1), time)
+            x = self.follow(x, batch, index)
         if hasattr(self, "upsamplers"):
             x = self.upsamplers[0](x, (skips[-1].shape[-2], skips[-1].shape[-1]))
         return x

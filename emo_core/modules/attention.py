@@ -57,6 +57,7 @@ class Attention(nn.Module):
             k = torch.cat([k, _tile(self._split(self.to_k(extra)), k.shape[0], groups)], dim=2)
             v = torch.cat([v, _tile(self._split(self.to_v(extra)), v.shape[0], groups)], dim=2)
         out = self.kernel(q, _repeat_to(k, q.shape[0]), _repeat_to(v, q.shape[0]))
+        del q, k, v  # make room for the result
         return self.to_out[0](out)
 
     def _hooked(

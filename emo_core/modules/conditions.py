@@ -118,11 +118,14 @@ class Batch:
 
     def _group(self, kind: str, path: str, values: list[Tensor | None]) -> Group | None:
         key = (kind, path)
-        if key not in self._groups:
-            rows = [i for i, value in enumerate(values) if value is not None]
-            present = [value for value in values if value is not None]
-            self._groups[key] = Group(rows, torch.cat(present)) if rows else None
-        return self._groups[key]
+        if key in self._groups:
+            return self._groups[key]
+        rows = [i for i, value in enumerate(values) if value is not None]
+        present = [value for value in values if value is not None]
+        group = Group(rows, present[0] if len(rows) == 1 else torch.cat(present)) if rows else None
+        if not path:  # what belongs to a block is asked for once, and would only fill memory
+            self._groups[key] = group
+        return group
 
 
 def _at(maps: Mapping[str, Tensor] | None, path: str) -> Tensor | None:

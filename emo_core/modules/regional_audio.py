@@ -26,16 +26,17 @@ class _RegionalBlock(nn.Module):
 
     def forward(self, x: Tensor, batch: Batch, level: int, size: tuple[int, int]) -> Tensor:
         """Map x [R*F, H*W, C] to the same shape; size is (H, W)."""
-        x = x + self.attn1(self.norm1(x))
-        audio = batch.audio()
-        rows = list(x.unflatten(0, (-1, batch.frames)))  # R of [F, L, C]
-        heard = {} if audio is None else dict(zip(audio.rows, audio.value.split(batch.frames), strict=True))
-        changed = [
-            self._regions(row, heard.get(index), batch.features[index], level, size)
-            for index, row in enumerate(rows)
-        ]
-        x = torch.cat(changed)
+        x = self._listen(x + self.attn1(self.norm1(x)), batch, level, size)
         return x + self.ff(self.norm3(x))
+
+    def _listen(self, x: Tensor, batch: Batch, level: int, size: tuple[int, int]) -> Tensor:
+        """Each row [F, L, C] with the audio that it hears."""
+        audio = batch.audio()
+        heard = {} if audio is None else dict(zip(audio.rows, audio.value.split(batch.frames), strict=True))
+        rows = enumerate(x.split(batch.frames))
+        return torch.cat(
+            [self._regions(row, heard.get(index), batch.features[index], level, size) for index, row in rows]
+        )
 
     def _regions(
         self, x: Tensor, audio: Tensor | None, features: Features, level: int, size: tuple[int, int]
