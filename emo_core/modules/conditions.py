@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..media.disk import read_rows
+from .deep import DeepPass
 from .hooks import Hooks
 
 
@@ -85,6 +86,7 @@ class Batch:
         *,
         temporal: bool = True,
         hooks: Hooks | None = None,
+        deep: DeepPass | None = None,
     ) -> None:
         self.features = list(features)
         self.frames = frames
@@ -93,6 +95,8 @@ class Batch:
         self.record = record
         """Where a ReferenceNet writes its tokens by block path."""
         self.hooks = hooks or Hooks()
+        self.deep = deep
+        """What deep layers made at an earlier step, and where to keep what they make; None runs them all."""
         self._groups: dict[tuple[str, str], Group | None] = {}
 
     def reference(self, path: str) -> Group | None:
