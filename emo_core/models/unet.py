@@ -161,8 +161,7 @@ class UNet(nn.Module):
     def run(self, x: Tensor, time: Tensor, batch: Batch) -> Tensor:
         """Everything between the first convolution and the output head, on x [R*F, C, H, W]."""
         x, skip = batch.hooks.down(x, "conv_in")
-        first, last, outer = self.down_blocks[0], self.up_blocks[-1], len(self.up_blocks[-1].resnets) - OUTER
-        x, skips = first(x, time, batch, slice(OUTER - 1))
+        x, skips = self.down_blocks[0](x, time, batch, slice(OUTER - 1))
         skips.insert(0, skip)
         reused = None if batch.deep is None else batch.deep.reused(x.device)
         x = self._deep(x, time, batch, skips) if reused is None else reused
@@ -170,7 +169,7 @@ class UNet(nn.Module):
             self._pass_over(batch)
         elif batch.deep is not None:
             batch.deep.keep(x)
-        return last(x, time, batch, skips, slice(outer, None))
+        return self.up_blocks[-1](x, time, batch, skips, slice(-OUTER, None))
 
     def _deep(self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor]) -> Tensor:
         """All but the outer layers; of the skips those of the outer layers are left."""
@@ -182,12 +181,12 @@ class UNet(nn.Module):
         x = batch.hooks.middle(self.mid_block(x, time, batch))
         for block in self.up_blocks[:-1]:
             x = block(x, time, batch, skips)
-        last = self.up_blocks[-1]
-        return last(x, time, batch, skips, slice(len(last.resnets) - OUTER))
+        return self.up_blocks[-1](x, time, batch, skips, slice(-OUTER))
 
     def _pass_over(self, batch: Batch) -> None:
         """Tell the hooks which layers on the way up do not run."""
-        for block in self.up_blocks:
-            outer = OUTER if block is self.up_blocks[-1] else 0
-            for index in range(len(block.resnets) - outer):
-                batch.hooks.passed_over(block.layer_path(index))
+        *inner, last = (block for block in self.up_blocks if isinstance(block, UpBlock))
+        paths = [block.layer_path(index) for block in inner for index in range(len(block.resnets))]
+        paths += [last.layer_path(index) for index in range(len(last.resnets))[:-OUTER]]
+        for path in paths:
+            batch.hooks.passed_over(path)
