@@ -20,16 +20,18 @@ from .backend import Backend
 from .checkpoints.load import Checkpoint, build_backbone, build_encoders, open_checkpoint
 from .checkpoints.networks import build_companions
 from .config import EmoConfig
-from .diffusion.long_video import Window, motion_pictures, plan_clips, plan_windows, shifted
+from .diffusion.long_video import motion_pictures, plan_clips, plan_windows, shifted
 from .diffusion.median import median_filtered
-from .diffusion.samplers import Predict, sample_clip, sample_windows
+from .diffusion.samplers import sample_clip, sample_windows
 from .diffusion.schedule import Schedule
+from .diffusion.shortcuts import Shortcuts
 from .face.locator_input import FaceMarks, locator_input
 from .face.regions import box_around, middle_box
 from .media.video import Sound
 from .models.backbone import Backbone
 from .models.emo import Encoders
 from .models.guidance_rows import Rows, guidance_rows
+from .models.guided import Guided
 from .models.reference_pair import encode_pair
 from .modules.conditions import Features
 
@@ -51,6 +53,10 @@ class Wish:
     """Degrees per frame that the head turns; None leaves the speed layers out."""
     margin: float = 0.05
     """Room around the face region, as a share of its size."""
+    deep_every: int = 1
+    """Deep layers run at every n-th step only (see `Shortcuts`); 1 is exact."""
+    guided_share: float = 1.0
+    """Share of the steps, from the first, that are guided; 1 is exact."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ class Animator:
                 self.schedule,
                 self._noise(made, scene, seed),
                 self._steps(wish),
-                self._predict([(weight, row.at(shown)) for weight, row in self._weighted(rows, wish)]),
+                self._predict([(weight, row.at(shown)) for weight, row in self._weighted(rows, wish)], wish),
             )
             count = config.temporal.motion_frames
             tail = (latents if tail is None else torch.cat([tail, latents]))[-count:] if count else None
@@ -182,16 +188,11 @@ class Animator:
         """The whole video at once, its windows' predictions averaged at every step."""
         plan = self.config.long_video
         windows = plan_windows(frames, self.config.temporal.clip_frames, plan)
-        weighted = self._weighted(self._rows(scene, None), wish)
-
-        def predict(x: Tensor, timestep: int, window: Window) -> Tensor:
-            return self._predict([(weight, row.at(window)) for weight, row in weighted])(x, timestep, window)
-
         return sample_windows(
             self.schedule,
             self._noise(frames, scene, wish.seed),
             self._steps(wish),
-            predict,
+            self._predict(self._weighted(self._rows(scene, None), wish), wish),
             lambda step: shifted(windows, step, frames, plan),
         )
 
@@ -228,15 +229,9 @@ class Animator:
         weighted = [(audio_scale, rows.full), (scale - audio_scale, rows.silent), (1 - scale, rows.none)]
         return [(weight, row) for weight, row in weighted if weight]
 
-    def _predict(self, weighted: list[tuple[float, Features]]) -> Predict:
-        def predict(x: Tensor, timestep: int, _: Window) -> Tensor:
-            weights = x.new_tensor([weight for weight, _ in weighted])[:, None, None, None, None]
-            times = x.new_full((len(weighted),), timestep)
-            batch = x.expand(len(weighted), *x.shape).flatten(0, 1)
-            prediction = self.backbone(batch, times, [row for _, row in weighted])
-            return (weights * prediction.unflatten(0, (len(weighted), -1))).sum(0)
-
-        return predict
+    def _predict(self, weighted: list[tuple[float, Features]], wish: Wish) -> Guided:
+        timesteps = self.schedule.timesteps(self._steps(wish))
+        return Guided(self.backbone, weighted, timesteps, Shortcuts(wish.deep_every, wish.guided_share))
 
     def _noise(self, frames: int, scene: _Scene, seed: int) -> Tensor:
         size = scene.picture.shape[-1] // 8

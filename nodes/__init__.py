@@ -12,7 +12,7 @@ from .inspect import Inspect
 from .loaders import LoadModel
 from .long_sound import LoadAudio
 from .provenance import DetectMark, MarkFrames, SignVideo
-from .sampling import Sample, SampleClips
+from .sampling import Faster, Sample, SampleClips
 from .video import DecodeFrames, DecodeToVideo
 
 __all__ = ["NODES", "EMOExtension"]
@@ -40,6 +40,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DetectMark,
     SignVideo,
     LoadAudio,
+    Faster,
 )
 
 

@@ -7,14 +7,17 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..emo_core.diffusion.shortcuts import Shortcuts
 from .host.sampling import (
     SAMPLERS,
     SCHEDULERS,
     SeededNoise,
+    emo_model,
     make_guider,
     make_steps,
     sample_clips,
 )
+from .host.shortcuts import with_shortcuts
 
 CLIP_HINT = "Frames made at once; 0 is what the model was trained for. More need more memory."
 KEEP_HINT = (
@@ -165,3 +168,43 @@ class SampleClips(io.ComfyNode):
         node_id = cls.hidden.unique_id
         made = sample_clips(guider, noise, sampler, sigmas, latent, clip_frames, node_id, keep_clips)
         return io.NodeOutput(made)
+
+
+class Faster(io.ComfyNode):
+    """Less work at some steps, for a result that is nearly the same."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMO_Faster",
+            display_name="EMO Faster, Less Exact",
+            category="EMO",
+            description="Lets a MODEL leave out work at some steps, for EMO Sampler and every other sampler. As set, "
+            "nothing is left out and the result is exact.",
+            inputs=[
+                io.Model.Input("model", tooltip="The MODEL of Load EMO Model."),
+                io.Int.Input(
+                    "deep_every",
+                    default=1,
+                    min=1,
+                    max=20,
+                    tooltip="The deep layers run at every n-th step only; between, what they made is used again. 1 is "
+                    "exact. 2 changes little; more costs detail and lip movement, and matters less for time.",
+                ),
+                io.Float.Input(
+                    "guided_share",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Share of the steps, from the first, with guidance. 1 is exact. Less is faster and costs "
+                    "contrast, likeness and lip movement; 0 is the same as cfg and audio_cfg 1.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="For EMO Sampler or any other sampler.")],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, deep_every: int, guided_share: float) -> io.NodeOutput:
+        emo_model(model)
+        return io.NodeOutput(with_shortcuts(model, Shortcuts(deep_every, guided_share)))

@@ -11,7 +11,12 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is measured."""
-    parser.add_argument("--family", nargs="+", default=["emo-tiny"], help="emo-tiny or published names, such as hallo")
+    parser.add_argument(
+        "--family",
+        nargs="+",
+        default=["emo-tiny"],
+        help="emo-tiny, emo (the paper's size), or published names, such as hallo",
+    )
     parser.add_argument("--size", nargs="+", type=int, help="px; default: the family's own")
     parser.add_argument("--frames", nargs="+", type=int, help="frames of a clip; default: the family's own")
     parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=["float32"])
@@ -19,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--compare", choices=["naive"], help="in turn with a path that saves nothing")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--plot", type=Path, help="also draw them into this picture (needs matplotlib)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         for size, count, dtype in itertools.product(sizes, frames, args.dtype):
             case = Case(family, config, size, count, getattr(torch, str(dtype)), args.device)
             made = measure(case, args.repeats, compare=args.compare == "naive")
-            found.append(made.to_dict())
+            found.append(made)
             more = "?" if made.activations_gib is None else f"{made.activations_gib:.2f}"
             ratio = "" if made.plain_ratio is None or made.plain_spread is None else (
                 f"{made.plain_ratio:.2f} ({made.plain_spread[0]:.2f}-{made.plain_spread[1]:.2f})"
@@ -51,21 +57,28 @@ def run(args: argparse.Namespace) -> int:
             ]  # fmt: skip
             print("|", " | ".join(map(str, cells)), "|", flush=True)
     if args.json:
-        args.json.write_text(json.dumps(found, indent=1))
+        args.json.write_text(json.dumps([made.to_dict() for made in found], indent=1))
+    if args.plot:
+        from ..bench.plot import plot
+
+        plot(found, args.plot)
     return 0
 
 
 def config_of(name: str):
     """The configuration of the built-in model or of a published family."""
     from ..checkpoints.registry import FAMILIES, RELEASES
+    from ..config import EmoConfig
 
     if name == "emo-tiny":
         from ..animate import BUILT_IN
         from ..checkpoints.load import open_checkpoint
 
         return open_checkpoint(BUILT_IN).config
+    if name == "emo":  # nobody has published weights; these are random anyway
+        return EmoConfig()
     for family in FAMILIES:
         if any(release.name == name for release in family.releases):
             return family.config
-    names = ", ".join(["emo-tiny", *(release.name for release in RELEASES)])
+    names = ", ".join(["emo-tiny", "emo", *(release.name for release in RELEASES)])
     raise ValueError(f"family is {name!r}, want one of {names}")

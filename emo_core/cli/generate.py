@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfg", type=float, help="how strictly the portrait is kept, from 1")
     parser.add_argument("--audio-cfg", type=float, help="how strongly the sound moves the face, from 0")
     parser.add_argument("--speed", type=float, default=0.5, help="degrees per frame that the head turns")
+    parser.add_argument(
+        "--deep-every", type=int, default=1, help="faster, less exact: deep layers run at every n-th step only"
+    )
+    parser.add_argument(
+        "--guided-share", type=float, default=1.0, help="faster, less exact: share of the steps with guidance"
+    )
     parser.add_argument("--watermark", action="store_true", help="an invisible mark that `detect` finds")
     parser.add_argument("--badge", default="", help="a short text in the corner of every frame, such as AI")
     parser.add_argument(
@@ -84,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
         audio_guidance=args.audio_cfg,
         speed=args.speed,
         margin=args.margin,
+        deep_every=args.deep_every,
+        guided_share=args.guided_share,
     )
     frames, fps = animator.length(sound, wish)
     portrait = read_square(args.portrait, size)

@@ -11,6 +11,7 @@ from torch.nn.functional import silu
 from ..backend import Backend
 from ..config import EmoConfig
 from ..modules.conditions import Batch, Features
+from ..modules.deep import DeepPass
 from ..modules.hooks import Hooks
 from ..modules.regional_audio import AudioModule
 from ..modules.temporal import MotionModule
@@ -35,17 +36,18 @@ class Backbone(UNet):
         *,
         temporal: bool = True,
         hooks: Hooks | None = None,
+        deep: DeepPass | None = None,
     ) -> Tensor:
         """Prediction [R*F, 4, h, w] for R clips of F frames.
 
         latents [R*F, 4, h, w], frames of a clip together; timesteps [R]; features: one per clip.
         temporal=False leaves the temporal modules out (the paper's image stage has none). hooks may change what
-        the blocks and attention layers do.
+        the blocks and attention layers do. deep may let the deep layers rest.
         """
         rows = len(features)
         if rows == 0 or latents.shape[0] % rows:
             raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
-        batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks)
+        batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks, deep=deep)
         if self.face_at_input:
             latents = _add_face(latents, batch)
         x = self.conv_in(latents)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..backend import Backend
 from ..config import UNetConfig
 from ..modules.conditions import Batch
+from ..modules.deep import OUTER
 from ..modules.embeddings import TimestepEmbedding
 from ..modules.resnet import Downsample, ResnetBlock, Upsample
 
@@ -55,13 +56,19 @@ class DownBlock(_Block):
 
     downsamplers: nn.ModuleList  # absent in the last block
 
-    def forward(self, x: Tensor, time: Tensor, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """Return the output [R*F, C', H', W'] and the skips of this level."""
+    def forward(
+        self, x: Tensor, time: Tensor, batch: Batch, layers: slice = slice(None)
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the output [R*F, C', H', W'] and the skips of this level.
+
+        Some `layers` only are those of a pass whose deep layers rest, or come after them.
+        """
         skips = []
-        for index, resnet in enumerate(self.resnets):
-            x, skip = batch.hooks.down(self.follow(resnet(x, time), batch, index), self.layer_path(index))
+        for index in range(len(self.resnets))[layers]:
+            x = self.follow(self.resnets[index](x, time), batch, index)
+            x, skip = batch.hooks.down(x, self.layer_path(index))
             skips.append(skip)
-        if hasattr(self, "downsamplers"):
+        if layers.stop is None and hasattr(self, "downsamplers"):
             x, skip = batch.hooks.down(self.downsamplers[0](x), f"{self.path}.downsamplers.0")
             skips.append(skip)
         return x, skips
@@ -80,12 +87,15 @@ class UpBlock(_Block):
 
     upsamplers: nn.ModuleList  # absent in the last block
 
-    def forward(self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor]) -> Tensor:
-        """Consume the last skips; the upsampler grows to the size of the next one."""
-        for index, resnet in enumerate(self.resnets):
-            x, skip = batch.hooks.up(x, skips.pop(), self.layer_path(index))
-            x = self.follow(resnet(torch.cat([x, skip], dim=1), time), batch, index)
-        if hasattr(self, "upsamplers"):
+    def forward(
+        self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor], layers: slice = slice(None)
+    ) -> Tensor:
+        """Consume the last skips, with some `layers` only or all; the upsampler grows to the size of the next one."""
+        for index in range(len(self.resnets))[layers]:
+            resnet = self.resnets[index]
+            x = resnet(torch.cat(batch.hooks.up(x, skips.pop(), self.layer_path(index)), dim=1), time)
+            x = self.follow(x, batch, index)
+        if layers.stop is None and hasattr(self, "upsamplers"):
             x = self.upsamplers[0](x, (skips[-1].shape[-2], skips[-1].shape[-1]))
         return x
 
@@ -151,11 +161,32 @@ class UNet(nn.Module):
     def run(self, x: Tensor, time: Tensor, batch: Batch) -> Tensor:
         """Everything between the first convolution and the output head, on x [R*F, C, H, W]."""
         x, skip = batch.hooks.down(x, "conv_in")
-        skips = [skip]
-        for block in self.down_blocks:
+        x, skips = self.down_blocks[0](x, time, batch, slice(OUTER - 1))
+        skips.insert(0, skip)
+        reused = None if batch.deep is None else batch.deep.reused(x.device)
+        x = self._deep(x, time, batch, skips) if reused is None else reused
+        if reused is not None:
+            self._pass_over(batch)
+        elif batch.deep is not None:
+            batch.deep.keep(x)
+        return self.up_blocks[-1](x, time, batch, skips, slice(-OUTER, None))
+
+    def _deep(self, x: Tensor, time: Tensor, batch: Batch, skips: list[Tensor]) -> Tensor:
+        """All but the outer layers; of the skips those of the outer layers are left."""
+        x, more = self.down_blocks[0](x, time, batch, slice(OUTER - 1, None))
+        skips += more
+        for block in self.down_blocks[1:]:
             x, more = block(x, time, batch)
             skips += more
         x = batch.hooks.middle(self.mid_block(x, time, batch))
-        for block in self.up_blocks:
+        for block in self.up_blocks[:-1]:
             x = block(x, time, batch, skips)
-        return x
+        return self.up_blocks[-1](x, time, batch, skips, slice(-OUTER))
+
+    def _pass_over(self, batch: Batch) -> None:
+        """Tell the hooks which layers on the way up do not run."""
+        *inner, last = (block for block in self.up_blocks if isinstance(block, UpBlock))
+        paths = [block.layer_path(index) for block in inner for index in range(len(block.resnets))]
+        paths += [last.layer_path(index) for index in range(len(last.resnets))[:-OUTER]]
+        for path in paths:
+            batch.hooks.passed_over(path)

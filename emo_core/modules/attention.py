@@ -9,6 +9,9 @@ from torch.nn.functional import gelu
 from ..backend import Backend
 from .hooks import AttentionHook
 
+AT_ONCE = 2**23
+"""Numbers in the wide middle of a feed-forward layer at once: a processor's cache and memory are the better for it."""
+
 
 class Attention(nn.Module):
     """Multi-head attention of x to itself or to given tokens."""
@@ -54,6 +57,7 @@ class Attention(nn.Module):
             k = torch.cat([k, _tile(self._split(self.to_k(extra)), k.shape[0], groups)], dim=2)
             v = torch.cat([v, _tile(self._split(self.to_v(extra)), v.shape[0], groups)], dim=2)
         out = self.kernel(q, _repeat_to(k, q.shape[0]), _repeat_to(v, q.shape[0]))
+        del q, k, v  # make room for the result
         return self.to_out[0](out)
 
     def _hooked(
@@ -117,7 +121,8 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, L, C] to [B, L, C]."""
-        for layer in self.net:
-            x = layer(x)
-        return x
+        """Map [B, L, C] to [B, L, C], so many tokens at once that the wide middle stays small."""
+        gated, _, out = self.net
+        length = max(1, AT_ONCE // (8 * x.shape[-1]))
+        parts = x.flatten(0, -2).split(length)
+        return torch.cat([out(gated(part)) for part in parts]).view(x.shape)

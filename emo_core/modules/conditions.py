@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..media.disk import read_rows
+from .deep import DeepPass
 from .hooks import Hooks
 
 
@@ -20,6 +21,10 @@ class Strengths:
     pose: float = 1.0
     expression: float = 1.0
     lips: float = 1.0
+
+    def each(self) -> tuple[float, float, float]:
+        """In the order of the audio masks."""
+        return self.pose, self.expression, self.lips
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Batch:
         *,
         temporal: bool = True,
         hooks: Hooks | None = None,
+        deep: DeepPass | None = None,
     ) -> None:
         self.features = list(features)
         self.frames = frames
@@ -89,6 +95,8 @@ class Batch:
         self.record = record
         """Where a ReferenceNet writes its tokens by block path."""
         self.hooks = hooks or Hooks()
+        self.deep = deep
+        """What deep layers made at an earlier step, and where to keep what they make; None runs them all."""
         self._groups: dict[tuple[str, str], Group | None] = {}
 
     def reference(self, path: str) -> Group | None:
@@ -114,11 +122,14 @@ class Batch:
 
     def _group(self, kind: str, path: str, values: list[Tensor | None]) -> Group | None:
         key = (kind, path)
-        if key not in self._groups:
-            rows = [i for i, value in enumerate(values) if value is not None]
-            present = [value for value in values if value is not None]
-            self._groups[key] = Group(rows, torch.cat(present)) if rows else None
-        return self._groups[key]
+        if key in self._groups:
+            return self._groups[key]
+        rows = [i for i, value in enumerate(values) if value is not None]
+        present = [value for value in values if value is not None]
+        group = Group(rows, present[0] if len(rows) == 1 else torch.cat(present)) if rows else None
+        if not path:  # what belongs to a block is asked for once, and would only fill memory
+            self._groups[key] = group
+        return group
 
 
 def _at(maps: Mapping[str, Tensor] | None, path: str) -> Tensor | None:

@@ -21,26 +21,26 @@ def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
-def position_table(length: int, width: int) -> Tensor:
-    """Sines and cosines of frame positions [1, length, width], interleaved (AnimateDiff)."""
-    position = torch.arange(length, dtype=torch.float32)[:, None]
-    frequencies = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10000.0) / width))
-    table = torch.zeros(1, length, width)
-    table[0, :, 0::2] = torch.sin(position * frequencies)
-    table[0, :, 1::2] = torch.cos(position * frequencies)
-    return table
+def position_table(length: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Sines and cosines of frame positions [1, length, width], interleaved (AnimateDiff).
+
+    Made where it is used: a copy from the computer would make a GPU wait.
+    """
+    position = torch.arange(length, dtype=torch.float32, device=device)[:, None]
+    frequencies = torch.arange(0, width, 2, dtype=torch.float32, device=device)
+    angles = position * torch.exp(frequencies * (-math.log(10000.0) / width))
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[None, :, :width]
 
 
-def pixel_table(height: int, width: int, channels: int) -> Tensor:
+def pixel_table(height: int, width: int, channels: int, device: torch.device | None = None) -> Tensor:
     """Sines and cosines of rows and columns [height * width, channels]: half the channels for each."""
     quarter = channels // 4
-    frequencies = torch.exp(-math.log(100.0) * torch.arange(quarter, dtype=torch.float32) / max(quarter, 1))
-    rows = torch.arange(height, dtype=torch.float32)[:, None, None] * frequencies
-    columns = torch.arange(width, dtype=torch.float32)[None, :, None] * frequencies
-    parts = [
-        f(angle).expand(height, width, quarter) for angle in (rows, columns) for f in (torch.sin, torch.cos)
-    ]
-    table = torch.zeros(height, width, channels)
+    frequencies = torch.arange(quarter, dtype=torch.float32, device=device)
+    frequencies = torch.exp(-math.log(100.0) * frequencies / max(quarter, 1))
+    rows, columns = (torch.arange(side, dtype=torch.float32, device=device) for side in (height, width))
+    angles = (rows[:, None, None] * frequencies, columns[None, :, None] * frequencies)
+    parts = [f(angle).expand(height, width, quarter) for angle in angles for f in (torch.sin, torch.cos)]
+    table = torch.zeros(height, width, channels, device=device)
     table[..., : 4 * quarter] = torch.cat(parts, dim=-1)
     return table.flatten(0, 1)
 

@@ -42,6 +42,9 @@ class Hooks:
         """x and the skip [R*F, C, H, W] that it meets before each layer on the way up."""
         return x, skip
 
+    def passed_over(self, path: str) -> None:
+        """Instead of `up` for a layer that does not run in this pass."""
+
     def attention(self, name: str, path: str, rows: Sequence[int] | None = None) -> AttentionHook | None:
         """Changes to layer `name` (attn1 or attn2) of a block for those rows of the batch; None for none."""
         return None

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from ..backend import Backend
 from .attention import Attention, FeedForward
-from .conditions import Batch
-from .transformer import present_rows
+from .conditions import Batch, Features
 
 REGIONS = ("full", "face", "lip")
 
@@ -27,33 +26,37 @@ class _RegionalBlock(nn.Module):
 
     def forward(self, x: Tensor, batch: Batch, level: int, size: tuple[int, int]) -> Tensor:
         """Map x [R*F, H*W, C] to the same shape; size is (H, W)."""
-        x = x + self.attn1(self.norm1(x))
-        tokens = self.norm2(x)
-        for index, region in enumerate(REGIONS):
-            y = self._masked(getattr(self, f"attn2_{index}"), tokens, batch, level, index)
-            maps = y.transpose(1, 2).unflatten(2, size)
-            y = getattr(self, f"zero_conv_{region}")(maps).flatten(2).transpose(1, 2)
-            x = x + y * _strengths(batch, index, y)
+        x = self._listen(x + self.attn1(self.norm1(x)), batch, level, size)
         return x + self.ff(self.norm3(x))
 
-    @staticmethod
-    def _masked(layer: Attention, x: Tensor, batch: Batch, level: int, index: int) -> Tensor:
-        """Attention to the audio times the mask, which also covers the output's bias."""
+    def _listen(self, x: Tensor, batch: Batch, level: int, size: tuple[int, int]) -> Tensor:
+        """Each row [F, L, C] with the audio that it hears."""
+        audio = batch.audio()
+        heard = {} if audio is None else dict(zip(audio.rows, audio.value.split(batch.frames), strict=True))
+        rows = enumerate(x.split(batch.frames))
+        return torch.cat(
+            [self._regions(row, heard.get(index), batch.features[index], level, size) for index, row in rows]
+        )
 
-        def attend(rows: Tensor, value: Tensor) -> Tensor:
-            return layer(rows.flatten(0, 1), value).unflatten(0, rows.shape[:2])
+    def _regions(
+        self, x: Tensor, audio: Tensor | None, features: Features, level: int, size: tuple[int, int]
+    ) -> Tensor:
+        """Add the attention to the audio [F, T, D] of every region to x [F, L, C] of one row.
 
-        out = present_rows(x, batch.audio(), batch, attend, layer).unflatten(0, (-1, batch.frames))
-        ones = torch.ones_like(out[0, 0, :, 0])
-        masks = [ones if f.regions is None else f.regions[level][index].to(ones) for f in batch.features]
-        return (out * torch.stack(masks)[:, None, :, None]).flatten(0, 1)
-
-
-def _strengths(batch: Batch, index: int, like: Tensor) -> Tensor | float:
-    values = [(f.strengths.pose, f.strengths.expression, f.strengths.lips)[index] for f in batch.features]
-    if len(set(values)) == 1:
-        return values[0]
-    return like.new_tensor(values).repeat_interleave(batch.frames)[:, None, None]
+        A row that hears nothing gets what zero tokens give, which is the same in all frames. The mask covers the
+        output's bias too.
+        """
+        tokens = None if audio is None else self.norm2(x)
+        masks = None if features.regions is None else features.regions[level]
+        for index, (region, strength) in enumerate(zip(REGIONS, features.strengths.each(), strict=True)):
+            layer = getattr(self, f"attn2_{index}")
+            y = layer.of_zeros(x).expand(1, *x.shape[1:]) if tokens is None else layer(tokens, audio)
+            if masks is not None:
+                y = y * masks[index].to(y)[:, None]
+            maps = y.transpose(1, 2).unflatten(2, size)
+            y = getattr(self, f"zero_conv_{region}")(maps).flatten(2).transpose(1, 2)
+            x = x + (y if strength == 1 else y * strength)
+        return x
 
 
 class AudioModule(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, silu
 
@@ -32,12 +33,17 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
         """Map x [B*F, C, H, W] and time [B, D] (one per clip, or None) to [B*F, C', H, W]."""
-        h = self.conv1(silu(self.norm1(x)))
+        h = self.conv1(_activated(self.norm1(x)))
         if time is not None:
             shift = self.time_emb_proj(silu(time))  # [B, C']
             h = h + shift.repeat_interleave(h.shape[0] // shift.shape[0], 0)[:, :, None, None]
-        h = self.conv2(silu(self.norm2(h)))
+        h = self.conv2(_activated(self.norm2(h)))
         return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+def _activated(h: Tensor) -> Tensor:
+    """SiLU of what nobody else holds, in its place unless a gradient wants it: these maps are the widest there are."""
+    return silu(h, inplace=not torch.is_grad_enabled())
 
 
 class Downsample(nn.Module):

@@ -8,8 +8,11 @@ from torch import Tensor, nn
 from ..backend import Backend
 from ..config import TemporalConfig
 from .attention import Attention, FeedForward
-from .conditions import Batch
+from .conditions import Batch, Group
 from .embeddings import position_table
+
+AT_ONCE = 2**21
+"""Numbers of a feature map that pass the layers over time at once."""
 
 
 class _Positions(nn.Module):
@@ -34,9 +37,10 @@ class TemporalAttention(Attention):
         super().__init__(width, heads, backend=backend)
         self.pos_encoder = _Positions(positions, width, backend=backend)
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        """Map x [P, F, C] to the same shape."""
-        return super().forward(x + self.pos_encoder.pe[:, : x.shape[1]].to(device=x.device, dtype=x.dtype))
+    def forward(self, x: Tensor, seen: int = 0) -> Tensor:  # type: ignore[override]
+        """Map x [P, F, C] to [P, F - seen, C]: the first `seen` frames are looked at, and not answered for."""
+        x = x + self.pos_encoder.pe[:, : x.shape[1]].to(device=x.device, dtype=x.dtype)
+        return super().forward(x[:, seen:], x) if seen else super().forward(x)
 
 
 class SpeedAttention(nn.Module):
@@ -55,8 +59,8 @@ class SpeedAttention(nn.Module):
     def forward(self, x: Tensor, speed: Tensor) -> Tensor:
         """Map x [R*P, F, C] with speed [R, F, D] to the change of x."""
         rows, frames = speed.shape[:2]
-        positions = position_table(frames, x.shape[-1]).to(x)
-        keys = speed + position_table(frames, speed.shape[-1]).to(speed)
+        positions = position_table(frames, x.shape[-1], x.device).to(x.dtype)
+        keys = speed + position_table(frames, speed.shape[-1], speed.device).to(speed.dtype)
         query = (self.norm(x) + positions).unflatten(0, (rows, -1)).flatten(1, 2)  # [R, P*F, C]
         return self.attn(query, keys.to(x.dtype)).reshape(x.shape)
 
@@ -78,11 +82,15 @@ class _TemporalBlock(nn.Module):
         self.ff_norm = backend.layer_norm(width)
 
     def forward(self, x: Tensor, motion: int, speed: Tensor | None) -> Tensor:
-        """Map x [R*P, n + F, C], whose first `motion` frames are motion frames, to the same shape."""
-        for norm, attention in zip(self.norms, self.attention_blocks, strict=True):
-            x = x + attention(norm(x))
+        """Map x [R*P, n + F, C], whose first `motion` = n frames are motion frames, to [R*P, F, C].
+
+        Motion frames are for looking at: what would become of them behind the second attention nobody sees.
+        """
+        first, second = self.attention_blocks
+        x = x + first(self.norms[0](x))
+        x = x[:, motion:] + second(self.norms[1](x), motion)
         if speed is not None:
-            x = torch.cat([x[:, :motion], x[:, motion:] + self.speed(x[:, motion:], speed)], dim=1)
+            x = x + self.speed(x, speed)
         return x + self.ff(self.ff_norm(x))
 
 
@@ -96,15 +104,26 @@ class _TemporalTransformer(nn.Module):
         self.transformer_blocks = nn.ModuleList([_TemporalBlock(width, config, speed_width, backend=backend)])
         self.proj_out = backend.linear(width, width)
 
-    def forward(self, x: Tensor, motion: Tensor | None, speed: Tensor | None) -> Tensor:
-        """Map x [R, F, C, H, W] with motion [R, n, C, H, W] and speed [R, F, D] to the change of x."""
-        n = 0 if motion is None else motion.shape[1]
-        clip = x if motion is None else torch.cat([motion.to(x.dtype), x], dim=1)
-        rows, length, _, height, width = clip.shape
-        h = self.norm(clip.flatten(0, 1)).unflatten(0, (rows, length))
-        h = self.proj_in(h.permute(0, 3, 4, 1, 2).reshape(rows * height * width, length, -1))  # [R*P, n+F, C]
-        h = self.proj_out(self.transformer_blocks[0](h, n, speed)[:, n:])
-        return h.reshape(rows, height, width, length - n, -1).permute(0, 3, 4, 1, 2)
+    def forward(self, x: Tensor, rows: int, motion: Tensor | None, speed: Tensor | None) -> Tensor:
+        """Map x [R*F, C, H, W] of R rows, with motion tokens [R, n, P, C] and speed [R, F, D], to its change."""
+        size = x.shape[-2:]
+        clips = _tokens(self.norm(x)).unflatten(0, (rows, -1))  # [R, F, P, C]
+        n = 0
+        if motion is not None:
+            n = motion.shape[1]
+            maps = motion.to(x.dtype).flatten(0, 1).transpose(1, 2).unflatten(2, size)
+            clips = torch.cat([_tokens(self.norm(maps)).unflatten(0, (rows, -1)), clips], dim=1)
+        # every pixel has a time of its own: a part of them after another needs less memory
+        parts = clips.split(max(1, AT_ONCE // (clips.shape[-1] * rows * clips.shape[1])), dim=2)
+        change = torch.cat([self._pixels(part, n, speed) for part in parts], dim=2)  # [R, F, P, C]
+        return change.flatten(0, 1).transpose(1, 2).unflatten(2, size)
+
+    def _pixels(self, clips: Tensor, n: int, speed: Tensor | None) -> Tensor:
+        """Map some pixels of clips [R, n + F, P, C] to the change [R, F, P, C]."""
+        rows = clips.shape[0]
+        h = self.proj_in(clips.transpose(1, 2).flatten(0, 1))  # [R*P, n+F, C]
+        h = self.proj_out(self.transformer_blocks[0](h, n, speed))
+        return h.unflatten(0, (rows, -1)).transpose(1, 2)
 
 
 class MotionModule(nn.Module):
@@ -120,24 +139,22 @@ class MotionModule(nn.Module):
         """Map x [R*F, C, H, W] to the same shape; path is that of the spatial transformer before it."""
         if not batch.temporal:
             return x
-        clips = x.unflatten(0, (-1, batch.frames))
         motion, speed = batch.motion(path), batch.speed()
-        rows = clips.shape[0]
-        uniform = all(group is None or len(group.rows) == rows for group in (motion, speed))
-        if uniform:
-            maps = None if motion is None else _as_maps(motion.value, clips)
-            change = self.temporal_transformer(clips, maps, None if speed is None else speed.value)
-        else:
-            change = torch.cat([self._row(clips[r : r + 1], r, batch, path) for r in range(rows)])
-        return x + change.reshape(x.shape)
+        rows = len(batch.features)
+        if all(group is None or len(group.rows) == rows for group in (motion, speed)):
+            return x + self._change(x, rows, motion, speed)
+        clips = x.split(batch.frames)
+        return x + torch.cat([self._row(clip, row, batch, path) for row, clip in enumerate(clips)])
 
     def _row(self, clip: Tensor, row: int, batch: Batch, path: str) -> Tensor:
         one = Batch([batch.features[row]], batch.frames)
-        motion, speed = one.motion(path), one.speed()
-        maps = None if motion is None else _as_maps(motion.value, clip)
-        return self.temporal_transformer(clip, maps, None if speed is None else speed.value)
+        return self._change(clip, 1, one.motion(path), one.speed())
+
+    def _change(self, x: Tensor, rows: int, motion: Group | None, speed: Group | None) -> Tensor:
+        values = [None if group is None else group.value for group in (motion, speed)]
+        return self.temporal_transformer(x, rows, *values)
 
 
-def _as_maps(tokens: Tensor, clips: Tensor) -> Tensor:
-    """Turn motion tokens [R, n, L, C] into maps [R, n, C, H, W] like the clips'."""
-    return tokens.transpose(2, 3).unflatten(3, clips.shape[-2:])
+def _tokens(maps: Tensor) -> Tensor:
+    """Maps [N, C, H, W] as tokens [N, H*W, C]."""
+    return maps.flatten(2).transpose(1, 2)

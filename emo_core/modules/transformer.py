@@ -13,6 +13,7 @@ from .attention import Attention, FeedForward
 from .conditions import Batch, Group
 from .embeddings import pixel_table
 from .hooks import AttentionHook
+from .rows import join, take
 
 
 class BackboneBlock(nn.Module):
@@ -79,12 +80,10 @@ class BackboneBlock(nn.Module):
             return self.attn1(x, extra=reference.value, groups=groups, hook=hook)
         rows = x.unflatten(0, (-1, batch.frames))
         others = [r for r in range(rows.shape[0]) if r not in reference.rows]
-        out = torch.empty_like(rows)
-        seen = self.attn1(rows[reference.rows].flatten(0, 1), extra=reference.value, groups=groups, hook=hook)
-        out[reference.rows] = seen.unflatten(0, (-1, batch.frames))
-        alone = self.attn1(rows[others].flatten(0, 1), hook=batch.hooks.attention("attn1", path, others))
-        out[others] = alone.unflatten(0, (-1, batch.frames))
-        return out.flatten(0, 1)
+        seen = self.attn1(take(rows, reference.rows).flatten(0, 1), extra=reference.value, groups=groups, hook=hook)
+        alone = self.attn1(take(rows, others).flatten(0, 1), hook=batch.hooks.attention("attn1", path, others))
+        seen, alone = (part.unflatten(0, (-1, batch.frames)) for part in (seen, alone))
+        return join(rows.shape[0], reference.rows, seen, alone).flatten(0, 1)
 
     def _over_frames(
         self,
@@ -144,21 +143,18 @@ def present_rows(
     rows = x.unflatten(0, (-1, batch.frames))  # [R, F, L, C]
     if tokens is not None and len(tokens.rows) == rows.shape[0]:
         return attend(rows, tokens.value).flatten(0, 1)
-    out = (
-        torch.zeros_like(rows)
-        if zeros is None
-        else zeros.of_zeros(x).expand_as(x).reshape(rows.shape).clone()
-    )
-    if tokens is not None:
-        out[tokens.rows] = attend(rows[tokens.rows], tokens.value)
-    return out.flatten(0, 1)
+    missing = x.new_zeros(1) if zeros is None else zeros.of_zeros(x)
+    if tokens is None:
+        return missing.expand_as(x)
+    seen = attend(take(rows, tokens.rows), tokens.value)
+    return join(rows.shape[0], tokens.rows, seen, missing).flatten(0, 1)
 
 
 def _gain(x: Tensor, gains: list[float]) -> Tensor:
     """Scale each row of x [R*F, L, C]; equal gains cost one multiplication or none."""
     if len(set(gains)) == 1:
         return x if gains[0] == 1 else x * gains[0]
-    return (x.unflatten(0, (len(gains), -1)) * x.new_tensor(gains)[:, None, None, None]).flatten(0, 1)
+    return torch.cat([row * gain for row, gain in zip(x.chunk(len(gains)), gains, strict=True)])
 
 
 class ReferenceBlock(nn.Module):
@@ -232,7 +228,7 @@ class SpatialTransformer(nn.Module):
         """Map x [R*F, C, H, W] to the same shape; path names the block among those of its net."""
         h = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)  # [R*F, H*W, C]
         if self.positions:
-            h = h + pixel_table(x.shape[-2], x.shape[-1], h.shape[-1]).to(h)
+            h = h + pixel_table(x.shape[-2], x.shape[-1], h.shape[-1], h.device).to(h.dtype)
         h = self.transformer_blocks[0](h, batch, path)
         if self.proj_out is None:
             return x

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...emo_core.config import EmoConfig
 from ...emo_core.diffusion.long_video import Window, plan_windows, shifted
+from .shortcuts import step_number
 from .windows import CalcCondBatch
 
 HANDLER = "context_handler"
@@ -60,7 +61,7 @@ class FamilyWindows(comfy.context_windows.ContextHandlerABC):
     ) -> list[Tensor]:
         """One prediction [F, C, h, w] for each condition: the mean of the windows that have a frame."""
         frames, options = x_in.shape[0], model_options["transformer_options"]
-        step = _step(timestep, options["sample_sigmas"])
+        step = step_number(timestep, options["sample_sigmas"])
         windows = shifted(plan_windows(frames, self.context_length, self.plan), step, frames, self.plan)
         totals = [torch.zeros_like(x_in) for _ in conds]
         counts = x_in.new_zeros(frames, 1, 1, 1)
@@ -85,8 +86,3 @@ def work_in_windows(handle: comfy.model_patcher.ModelPatcher, config: EmoConfig)
     options[HANDLER] = FamilyWindows(config)
     # the host counts memory for one window, not for the whole video
     comfy.context_windows.create_prepare_sampling_wrapper(handle)
-
-
-def _step(timestep: Tensor, sigmas: Tensor) -> int:
-    """The number of the step: samplers that look between two steps count as at the step before."""
-    return max(0, int((sigmas[:-1].to(timestep) >= timestep.max() * (1 - 1e-4)).sum()) - 1)

@@ -110,6 +110,12 @@ class HostHooks(Hooks):
             x, skip = patch(x, skip, options)
         return x, skip
 
+    def passed_over(self, path: str) -> None:
+        """A ControlNet's residuals are in the order of the layers: this layer's is not used."""
+        residuals = self._control.get("output")
+        if residuals:
+            residuals.pop()
+
     def attention(self, name: str, path: str, rows: Sequence[int] | None = None) -> AttentionHook | None:
         """What the host's patches do to attn1 and attn2 of a block."""
         inputs = self._patches.get(f"{name}_patch", ())

@@ -14,12 +14,15 @@ import comfy.model_management as mm
 import torch
 
 from ...emo_core.config import AudioConfig, EmoConfig, UNetConfig
+from ...emo_core.modules.attention import AT_ONCE
 
 NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 """What PyTorch's allocator for processors says in a plain RuntimeError."""
-BACKBONE = 28
-"""Numbers per latent pixel of a frame, or motion frame, and channel of the finest level."""
-REFERENCE_NET = 32
+BACKBONE = 12
+"""Numbers per latent pixel of a frame and channel of the finest level."""
+WIDE = 14
+"""The same for the middle of feed-forward layers, which is never more than `2 * AT_ONCE` in all."""
+REFERENCE_NET = 17
 """The same for a picture."""
 TOKENS = 9
 """The same for what a picture's ReferenceNet tokens hold themselves."""
@@ -33,13 +36,19 @@ def backbone_bytes(
     config: UNetConfig, latents: tuple[int, ...], motion: list[int], dtype: torch.dtype
 ) -> int:
     """A pass over latents [R*F, C, h, w] in rows whose clips see so many motion frames each."""
-    frames = BACKBONE * (latents[0] + sum(motion)) + TOKENS * (len(motion) + sum(motion))
-    return frames * prod(latents[2:]) * config.channels[0] * mm.dtype_size(dtype)
+    pictures = len(motion) + sum(motion)  # portraits and motion frames, here as tokens only
+    return _bytes(config, latents, BACKBONE * latents[0] + TOKENS * pictures, dtype)
 
 
 def reference_bytes(config: UNetConfig, latents: tuple[int, ...], dtype: torch.dtype) -> int:
     """A pass of the ReferenceNet over latents [N, C, h, w]."""
-    return REFERENCE_NET * latents[0] * prod(latents[2:]) * config.channels[0] * mm.dtype_size(dtype)
+    return _bytes(config, latents, REFERENCE_NET * latents[0], dtype)
+
+
+def _bytes(config: UNetConfig, latents: tuple[int, ...], frames: int, dtype: torch.dtype) -> int:
+    """Feature maps of the finest level, as many as `frames`, and the middle of the widest layer."""
+    size = prod(latents[2:]) * config.channels[0]
+    return (frames * size + min(WIDE * latents[0] * size, 2 * AT_ONCE)) * mm.dtype_size(dtype)
 
 
 def face_bytes(config: EmoConfig, height: int, width: int, dtype: torch.dtype) -> int:

@@ -25,6 +25,7 @@ from .hooks import HostHooks, stock_places
 from .layers import SUPPORTED_DTYPES, Precision, host_backend
 from .managed import patcher
 from .memory import backbone_bytes
+from .shortcuts import deep_pass
 from .windows import use_frame_windows, window_frames
 
 PAYLOAD = "emo"
@@ -81,7 +82,8 @@ class HostBackbone(Backbone):
         if in_window is not None:
             features = [move(row.at(in_window), x.device, x.dtype) for row in features]
         hooks = HostHooks(self.config, self.places, x, control, transformer_options)
-        return super().forward(x, timesteps[::frames], features, hooks=hooks)
+        deep = deep_pass(transformer_options, len(features), in_window or range(frames))
+        return super().forward(x, timesteps[::frames], features, hooks=hooks, deep=deep)
 
     def _check_length(self, frames: int, features: list[Features]) -> None:
         temporal = self.emo.temporal

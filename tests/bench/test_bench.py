@@ -61,7 +61,10 @@ def test_the_attention_kernel_of_processors_is_counted() -> None:
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bench.json"
-    assert main(["bench", "--frames", "2", "--size", "64", "--repeats", "1", "--json", str(file)]) == 0
+    picture = tmp_path / "bench.png"
+    small = ["bench", "--frames", "2", "--size", "64", "--repeats", "1"]
+    assert main([*small, "--json", str(file), "--plot", str(picture)]) == 0
+    assert picture.stat().st_size > 1000
     assert "| emo-tiny | 64 | 2 | float32 |" in capsys.readouterr().out
     assert json.loads(file.read_text())[0]["frames"] == 2
     assert main(["bench", "--family", "nothing"]) == 2
