@@ -25,7 +25,7 @@ def test_twice_the_clips_are_twice_the_work() -> None:
         count(SMALL, dataclasses.replace(SPEED, frames=4, rows=n), 64, recompute=False) for n in (1, 2)
     )
     assert 1.9 < two.flops / one.flops < 2.0 + 1e-3
-    assert 1.8 < two.kept / one.kept < 2.0 + 1e-3
+    assert 1.8 < two.kept / one.kept < 2.05  # the layout of one clip needs a copy less here and there
 
 
 def test_memory_and_time_of_round_numbers() -> None:
