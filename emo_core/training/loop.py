@@ -252,6 +252,9 @@ class Loop:
             load_optimizer_state(self.runner, self.optimizer, state[wanted])
         else:
             self.optimizer.load_state_dict(state[wanted])
+            # as `zero_grad` leaves them: a layer that the next batch leaves out still moves with its momentum
+            for parameter in self.optimizer.state:
+                parameter.grad = torch.zeros_like(parameter)
         if self.accelerator.is_main_process:
             self._publish()  # the run may have been killed just before
         LOG.info("resuming %s at step %d", self.folder, self.step)

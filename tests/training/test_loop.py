@@ -82,6 +82,30 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     assert second.losses == whole.losses[20:]
 
 
+class Dropping(Line):
+    """Every other batch leaves the bias out, as dropped conditions leave layers out."""
+
+    def loss(self, generator: torch.Generator) -> Tensor:
+        x = torch.randn(16, 1, generator=generator)
+        bias = None if len(self.losses) % 2 == 0 else self.model.bias
+        loss = (nn.functional.linear(x, self.model.weight, bias) - (3 * x - 1)).square().mean()
+        self.losses.append(loss.item())
+        return loss
+
+
+def test_a_layer_that_the_first_batch_after_a_kill_leaves_out_moves_on(tmp_path: Path) -> None:
+    whole = Dropping()
+    Loop(whole, plan(40), tmp_path / "whole").run()
+    first = Loop(Dropping(), plan(40), tmp_path / "killed")
+    for _ in range(20):
+        first._train_step()
+        first.step += 1
+    first.save()
+    second = Dropping()  # its first batch, number 20, leaves the bias out
+    Loop(second, plan(40), tmp_path / "killed").run()
+    assert second.losses == whole.losses[20:]
+
+
 @pytest.mark.parametrize("written", range(4))
 def test_a_run_that_is_killed_while_it_writes_goes_on_from_a_whole_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
