@@ -14,15 +14,11 @@ from ..diffusion.schedule import TRAIN_STEPS, Schedule
 from ..face.boxes import box_mask
 from ..models.emo import Emo
 from ..modules.conditions import Features
+from .expression_reader import EYES, MOUTH, ExpressionReader, places_of
 from .stages import Stage, freeze
 
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
-MOUTH = slice(3, 7)
-"""Mouth corners and inner lips among the landmarks."""
-EYES = (0, 1)
-
-
 GOLDEN = (5**0.5 - 1) / 2
 PURE_NOISE = 0.1
 """Share of the rows at pure noise, where few-step sampling starts."""
@@ -54,13 +50,27 @@ class EmoTask:
     """Denoise clips (or single pictures) under the conditions of a stage."""
 
     def __init__(
-        self, model: Emo, clips: Clips, stage: Stage, zero_latents: Tensor, *, equal_drops: bool = False
+        self,
+        model: Emo,
+        clips: Clips,
+        stage: Stage,
+        zero_latents: Tensor,
+        *,
+        equal_drops: bool = False,
+        reader: ExpressionReader | None = None,
     ) -> None:
         """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip.
 
         equal_drops: all processes leave out the same conditions, so that the same layers have gradients (FSDP).
+        reader: judges expressions where the stage has an `expression_weight`; clips need landmarks then.
         """
         self.model, self.clips, self.stage, self.equal_drops = model, clips, stage, equal_drops
+        if stage.expression_weight and reader is None:
+            raise ValueError(
+                f"stage {stage.name!r} has expression_weight {stage.expression_weight}, which takes a trained reader "
+                "of expressions and clips with landmarks (rendered ones have them): set it to 0 for footage"
+            )
+        self.reader = reader if stage.expression_weight else None
         self.config: EmoConfig = model.config
         if stage.audio and self.config.audio.rows not in STATES_PER_FRAME:
             raise ValueError(
@@ -86,7 +96,17 @@ class EmoTask:
         features = self.features(rows)
         prediction = self.model.backbone(noisy, timesteps.float(), features, temporal=self.stage.temporal)
         error = (prediction.float() - self.schedule.target(latents, noise, per_frame)).square()
-        return (error * torch.cat([row["weight"] for row in rows])).mean()
+        loss = (error * torch.cat([row["weight"] for row in rows])).mean()
+        if self.reader is None:
+            return loss
+        clean = self._clean(noisy, prediction.float(), timesteps)
+        places = torch.cat([row["places"] for row in rows])
+        return loss + self.stage.expression_weight * self.reader.difference(clean, latents, places)
+
+    def _clean(self, noisy: Tensor, prediction: Tensor, timesteps: Tensor) -> Tensor:
+        """The latents that a prediction for all rows stands for."""
+        rows = zip(noisy.chunk(len(timesteps)), prediction.chunk(len(timesteps)), timesteps.tolist(), strict=True)
+        return torch.cat([self.schedule.split(*row)[0] for row in rows])
 
     @property
     def device(self) -> torch.device:
@@ -108,6 +128,9 @@ class EmoTask:
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
             "weight": self._weight(clip, frames),
         }
+        if self.reader is not None:
+            cells = row["latents"].shape[-1]
+            row["places"] = places_of(self.clips.get(clip, "landmarks", frames), self.clips.size, cells)
         if drops.random() < stage.drop_reference:
             row["no_reference"] = torch.ones(())
         if stage.temporal and before:

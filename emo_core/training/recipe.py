@@ -21,6 +21,7 @@ from ..models.vae import AutoencoderKL
 from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
 from .emo_task import EmoTask
+from .expression_reader import ExpressionReader, ReaderTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
@@ -46,6 +47,7 @@ class Recipe:
         )
     )
     audio: AudioPlan = field(default_factory=AudioPlan)
+    reader: LoopPlan = field(default_factory=lambda: LoopPlan(3000, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(1200, 1e-3, cooldown=0.1),
@@ -127,6 +129,16 @@ def _states(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     encode_states(ClipShards(folder / "clips"), audio, folder / "latents", slice(rank, None, processes))
 
 
+def _reader(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    Loop(ReaderTask(LatentClips(folder / "latents")), recipe.reader, folder / "reader").run()
+
+
+def _open_reader(folder: Path, model: Emo) -> ExpressionReader:
+    reader = ExpressionReader(model.config.unet.latent_channels)
+    reader.load_state_dict(load_state(folder / "reader" / "model.safetensors"))
+    return reader.eval().requires_grad_(False)
+
+
 def _stage(stage: Stage, before: Stage | None) -> Any:
     def run(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
         vae, scaling = open_vae(folder)
@@ -135,7 +147,10 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             initialise(model, recipe.seed)
         else:
             model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
-        task = EmoTask(model, LatentClips(folder / "latents"), stage, zero_latents(vae, scaling))
+        reader = _open_reader(folder, model) if stage.expression_weight else None
+        task = EmoTask(
+            model, LatentClips(folder / "latents"), stage, zero_latents(vae, scaling), reader=reader
+        )
         Loop(task, recipe.stages[stage.name], folder / stage.name).run()
 
     return run
@@ -150,6 +165,7 @@ STEPS = {
     "clips": _clips,
     "vae": _vae,
     "latents": _latents,
+    "reader": _reader,
     "image": _stage(IMAGE, None),
     "audio": _audio,
     "states": _states,

@@ -35,6 +35,8 @@ class Stage:
     """Extra weight of the loss near the mouth."""
     eye_weight: float = 0.0
     """Extra weight near each eye, where clips know the eyes."""
+    expression_weight: float = 0.0
+    """Weight of how differently the face reads (`expression_reader`), where there is a reader."""
 
 
 IMAGE = Stage(
@@ -79,6 +81,7 @@ VIDEO = Stage(
     motion_noise=0.12,
     lip_weight=3.0,
     eye_weight=1.5,
+    expression_weight=0.5,
 )
 SPEED = Stage(
     "speed",

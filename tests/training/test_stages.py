@@ -13,6 +13,7 @@ from emo_core.backend import Backend
 from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig
 from emo_core.models.emo import Emo
 from emo_core.training.emo_task import EmoTask, spread_timesteps
+from emo_core.training.expression_reader import ExpressionReader
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
 from emo_core.training.stages import HEARING, IMAGE, SPEED, STAGES, VIDEO, Stage, freeze, kind
@@ -79,7 +80,8 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
-    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8))
+    reader = ExpressionReader(4) if stage.expression_weight else None
+    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader)
     generator = torch.Generator().manual_seed(0)
     model.zero_grad(set_to_none=True)
     for _ in range(4):  # drops leave some layers out of a single batch
@@ -91,7 +93,7 @@ def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo,
 
 
 def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
-    task = EmoTask(model, clips, VIDEO, torch.zeros(4, 8, 8))
+    task = EmoTask(model, clips, VIDEO, torch.zeros(4, 8, 8), reader=ExpressionReader(4))
     first, second = (task.loss(torch.Generator().manual_seed(5)).item() for _ in range(2))
     assert first == second
 
