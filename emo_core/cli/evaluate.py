@@ -121,8 +121,7 @@ def _train_instrument(args: argparse.Namespace) -> int:
     from ..training.synthetic.clip_shards import ClipShards
 
     clips = ClipShards(args.folder / "clips")
-    vae, scaling = open_vae(args.folder)
-    vae.config = dataclasses.replace(vae.config, scaling=scaling)
+    vae = open_vae(args.folder)
     home = args.folder / "instrument"
     make_views(clips, vae, home / "views")
     train_instrument(home, open_views(home / "views"), clips)

@@ -20,7 +20,7 @@ from .stages import Stage, freeze
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
 GOLDEN = (5**0.5 - 1) / 2
-PURE_NOISE = 0.1
+PURE_NOISE = 0.15
 """Share of the rows at pure noise, where few-step sampling starts."""
 
 
@@ -87,6 +87,9 @@ class EmoTask:
         # seeds of one batch differ between processes in their last 64 values (`Loop`)
         drops = np.random.default_rng(generator.initial_seed() // 64) if self.equal_drops else rng
         rows = [self._row(rng, drops) for _ in range(self.stage.rows)]
+        if drops.random() < self.stage.drop_speed:
+            for row in rows:
+                row.pop("speed", None)
         rows = [{name: value.to(self.device) for name, value in row.items()} for row in rows]
         latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
         timesteps = torch.tensor(spread_timesteps(generator.initial_seed(), len(rows)), device=self.device)

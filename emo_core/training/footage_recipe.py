@@ -20,6 +20,7 @@ from ..config import EmoConfig
 from ..models.vae import AutoencoderKL
 from .checkpoint import load_state, save_state
 from .emo_task import EmoTask
+from .footage.shards import PreparedClip
 from .loop import Loop
 from .plan_file import FootagePlan, StagePlan
 from .shard_clips import ShardClips
@@ -73,7 +74,15 @@ def _run(
     stage = dataclasses.replace(step.stage, frames=frames_of(step, config))
     split = step.loop.sharing == "fsdp"
     task = EmoTask(model, training, stage, grey_latents(vae, clips.size), equal_drops=split)
-    validator = Validator(task, held_out, vae, plan.validation, home / "validation", writes=main)
+    validator = Validator(
+        task,
+        held_out,
+        vae,
+        plan.validation,
+        home / "validation",
+        sound=lambda clip: PreparedClip("", {}, {"flac": held_out.sound(clip)}).sound(),
+        writes=main,
+    )
     loop = dataclasses.replace(step.loop, validate_every=plan.validation.every, seed=plan.seed)
     Loop(task, loop, home, validate=validator).run()
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,15 @@ class LatentClips:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def split(self, held_out: int) -> tuple[LatentClips, LatentClips]:
+        """The clips without the last ones, and the last ones."""
+        if held_out >= len(self):
+            raise ValueError(f"{held_out} of {len(self)} clips cannot be held out: make more clips")
+        border = len(self) - held_out
+        parts = copy(self), copy(self)
+        parts[0]._places, parts[1]._places = self._places[:border], self._places[border:]
+        return parts
 
     def has(self, name: str) -> bool:
         """Whether the clips have `name`."""

@@ -67,9 +67,7 @@ _LOOP = LoopPlan(
 PAPER_STAGES = {
     # batches of the paper: 48 pictures, 4 clips; here per process and before `accumulate`
     "image": StagePlan(dataclasses.replace(IMAGE, frames=1, rows=6), _LOOP),
-    "video": StagePlan(
-        dataclasses.replace(VIDEO, rows=1, lip_weight=0.0, eye_weight=0.0, expression_weight=0.0), _LOOP
-    ),
+    "video": StagePlan(dataclasses.replace(VIDEO, rows=1), _LOOP),
     "speed": StagePlan(dataclasses.replace(SPEED, rows=1), dataclasses.replace(_LOOP, steps=10_000)),
 }
 """The three stages at full size; a plan file names those it wants and changes what it likes."""

@@ -25,12 +25,14 @@ from .expression_reader import ExpressionReader, ReaderTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
-from .stages import HEARING, IMAGE, SPEED, STAGES, VIDEO, Stage
+from .plan_file import Validation
+from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
 from .tiny import tiny_config
 from .vae import VaePlan, VaeTask, psnr
+from .validation import Validator
 
 LOG = logging.getLogger(__name__)
 
@@ -52,11 +54,21 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(1200, 1e-3, cooldown=0.1),
             "hearing": LoopPlan(2000, 1e-3, warmup=100, cooldown=0.2),
-            "video": LoopPlan(3900, 8e-4, warmup=100, cooldown=0.4),
+            "video": LoopPlan(8000, 8e-4, warmup=100, cooldown=0.5),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
+    further: LoopPlan = field(default_factory=lambda: LoopPlan(3600, 5e-4, warmup=100, cooldown=0.7, seed=1))
+    """The video stage of a folder that goes on from a finished file."""
+    validation: Validation = field(default_factory=lambda: Validation(500, 2, 8, 1.5, 2.0))
+    held_out: int = 8
+    """Clips of the folder that are not trained on, for validation."""
     seed: int = 0
+
+    def stage(self, name: str, folder: Path) -> LoopPlan:
+        """How a stage is trained in a folder."""
+        plan = self.further if name == VIDEO.name and (folder / START).is_file() else self.stages[name]
+        return dataclasses.replace(plan, validate_every=self.validation.every, tensorboard=True)
 
 
 def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, until: str = "export") -> None:
@@ -119,9 +131,7 @@ def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 
 def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
-    vae, scaling = open_vae(folder)
-    vae.config = dataclasses.replace(vae.config, scaling=scaling)
-    encode_clips(ClipShards(folder / "clips"), vae, folder / "latents", slice(rank, None, processes))
+    encode_clips(ClipShards(folder / "clips"), open_vae(folder), folder / "latents", slice(rank, None, processes))
 
 
 def _states(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -141,17 +151,25 @@ def _open_reader(folder: Path, model: Emo) -> ExpressionReader:
 
 def _stage(stage: Stage, before: Stage | None) -> Any:
     def run(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
-        vae, scaling = open_vae(folder)
-        model = Emo(tiny_config(scaling), backend=Backend())
+        vae = open_vae(folder)
+        model = Emo(tiny_config(vae.config.scaling), backend=Backend())
         if before is None:
             initialise(model, recipe.seed)
         else:
             model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
         reader = _open_reader(folder, model) if stage.expression_weight else None
-        task = EmoTask(
-            model, LatentClips(folder / "latents"), stage, zero_latents(vae, scaling), reader=reader
+        clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
+        task = EmoTask(model, clips, stage, zero_latents(vae), reader=reader)
+        validator = Validator(
+            task,
+            held_out,
+            vae,
+            recipe.validation,
+            folder / stage.name / "validation",
+            sound=lambda clip: ClipShards(folder / "clips").waveform(len(clips) + clip)[0],
+            writes=rank == 0,
         )
-        Loop(task, recipe.stages[stage.name], folder / stage.name).run()
+        Loop(task, recipe.stage(stage.name, folder), folder / stage.name, validate=validator).run()
 
     return run
 
@@ -170,7 +188,7 @@ STEPS = {
     "audio": _audio,
     "states": _states,
     "hearing": _stage(HEARING, IMAGE),
-    "video": _stage(VIDEO, HEARING),
+    "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(SPEED, VIDEO),
     "export": _export,
 }
@@ -183,8 +201,8 @@ BEFORE_VIDEO = ("vae", "image", "audio", "hearing")
 COMPANION_FILES = {"vae": "vae/model.safetensors", "audio_encoder": "audio/audio_encoder.safetensors"}
 
 
-def open_vae(folder: Path) -> tuple[AutoencoderKL, float]:
-    """The trained VAE and the factor that brings its latents to a standard deviation of 1."""
+def open_vae(folder: Path) -> AutoencoderKL:
+    """The trained VAE; its config's scaling brings its latents to a standard deviation of 1."""
     vae = AutoencoderKL(tiny_config().vae, backend=Backend())
     vae.load_state_dict(load_state(folder / "vae" / "model.safetensors"))
     vae.eval().requires_grad_(False)
@@ -195,20 +213,20 @@ def open_vae(folder: Path) -> tuple[AutoencoderKL, float]:
         pictures = torch.stack([torch.tensor(p).permute(2, 0, 1) for p in picked]).float() / 127.5 - 1
         with torch.inference_mode():
             file.write_text(json.dumps(1 / float(vae.moments(pictures)[0].std())))
-    return vae, float(json.loads(file.read_text()))
+    vae.config = dataclasses.replace(vae.config, scaling=float(json.loads(file.read_text())))
+    return vae
 
 
 @torch.inference_mode()
-def zero_latents(vae: AutoencoderKL, scaling: float) -> Tensor:
+def zero_latents(vae: AutoencoderKL) -> Tensor:
     """Scaled latents [4, h, w] of a mid-grey picture: the paper's zero maps."""
-    return vae.moments(torch.zeros(1, 3, 128, 128))[0][0] * scaling
+    return vae.moments(torch.zeros(1, 3, 128, 128))[0][0] * vae.config.scaling
 
 
 def export(folder: Path, recipe: Recipe, out: Path) -> None:
     """Write everything as one half-precision file with its config and where it comes from."""
     stages = [stage.name for stage in STAGES if (folder / stage.name / "model.safetensors").is_file()]
-    _, scaling = open_vae(folder)
-    config: EmoConfig = tiny_config(scaling)
+    config: EmoConfig = tiny_config(open_vae(folder).config.scaling)
     tensors = {
         name.removeprefix("encoders."): value
         for name, value in load_state(folder / stages[-1] / "model.safetensors").items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from torch import nn
@@ -27,6 +28,8 @@ class Stage:
     drop_audio: float = 0.0
     """Part of the rows without audio, for guidance."""
     drop_reference: float = 0.0
+    drop_speed: float = 0.0
+    """Part of the batches without head speeds."""
     drop_motion: float = 0.0
     """Part of the rows that start without a clip before them (zero maps, as every first clip)."""
     motion_noise: float = 0.0
@@ -79,10 +82,19 @@ VIDEO = Stage(
     drop_reference=0.05,
     drop_motion=0.15,
     motion_noise=0.12,
+)
+TINY_VIDEO = dataclasses.replace(
+    VIDEO,
+    encoders=(*VIDEO.encoders, "speed_encoder"),
+    backbone=(*VIDEO.backbone, "speed"),
+    speed=True,
+    drop_speed=0.5,
     lip_weight=3.0,
     eye_weight=1.5,
-    expression_weight=0.5,
+    expression_weight=1.0,
 )
+"""The video stage of emo-tiny: it learns head speeds as well. The paper keeps sound out while it does, as people who
+speak up move more; in rendered clips the speed is drawn whatever is said (`synthetic.behaviour`)."""
 SPEED = Stage(
     "speed",
     encoders=("speed_encoder",),

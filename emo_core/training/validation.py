@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,14 @@ from ..audio.features import neighbours
 from ..face.boxes import box_mask
 from ..media.video import Sound, VideoWriter
 from ..models.vae import AutoencoderKL
-from .emo_task import STATES_PER_FRAME, EmoTask
-from .footage.shards import PreparedClip
+from .emo_task import STATES_PER_FRAME, Clips, EmoTask
 from .plan_file import Validation
-from .shard_clips import ShardClips
 
 LOG = logging.getLogger(__name__)
 CHAINED = 4
 """Clips in a row, the later ones behind motion frames of the model's own."""
 RATE = 16000
-"""Of the sound in shards, Hz."""
+"""Of the clips' sound, Hz."""
 
 Row = dict[str, Tensor]
 
@@ -34,16 +33,20 @@ class Validator:
     def __init__(
         self,
         task: EmoTask,
-        clips: ShardClips,
+        clips: Clips,
         vae: AutoencoderKL,
         plan: Validation,
         folder: Path,
         *,
+        sound: Callable[[int], np.ndarray],
         writes: bool,
     ) -> None:
-        """clips: those held out; writes: whether this process writes (in pieces, all must run the model)."""
+        """clips: those held out, with their sound [S] at 16 kHz.
+
+        writes: whether this process writes (in pieces, all must run the model).
+        """
         self.task, self.clips, self.vae, self.plan, self.folder = task, clips, vae, plan, folder
-        self.writes = writes
+        self.sound, self.writes = sound, writes
 
     def __call__(self, step: int) -> None:
         """Animate every held-out clip."""
@@ -116,8 +119,8 @@ class Validator:
     def _write(self, path: Path, clip: int, latents: Tensor) -> None:
         made = self._pictures(latents)
         if self.task.stage.temporal:
-            sound = PreparedClip("", {}, {"flac": self.clips.sound(clip)}).sound()
-            with VideoWriter(path, self.clips.fps, Sound(torch.from_numpy(sound)[None], RATE)) as writer:
+            sound = Sound(torch.from_numpy(np.array(self.sound(clip)))[None], RATE)
+            with VideoWriter(path, self.clips.fps, sound) as writer:
                 writer.write(made)
             frames = np.linspace(0, len(made) - 1, 8).astype(int)
         else:

@@ -142,7 +142,7 @@ def test_recomputed_blocks_give_the_same_gradients(footage: Path, tmp_path: Path
         names = [name for name, _ in model.named_parameters()]
         if recompute:
             recompute_blocks(model)
-        stage = dataclasses.replace(VIDEO, frames=4, expression_weight=0.0)
+        stage = dataclasses.replace(VIDEO, frames=4)
         task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8))
         task.loss(torch.Generator().manual_seed(3)).backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
@@ -170,7 +170,7 @@ def test_published_families_learn_speed(family: str, tmp_path: Path) -> None:
     assert any(".speed.attn.to_out." in name for name in learned)
     assert all(".motion_modules." in name or "speed_encoder" in name for name in learned)
     with pytest.raises(ValueError, match="train the stage 'speed'") if family != "hallo" else _nothing():
-        EmoTask(model, task.clips, dataclasses.replace(VIDEO, expression_weight=0.0), torch.zeros(4, 8, 8))
+        EmoTask(model, task.clips, VIDEO, torch.zeros(4, 8, 8))
 
 
 def _nothing():

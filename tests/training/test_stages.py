@@ -16,7 +16,7 @@ from emo_core.training.emo_task import EmoTask, spread_timesteps
 from emo_core.training.expression_reader import ExpressionReader
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
-from emo_core.training.stages import HEARING, IMAGE, SPEED, STAGES, VIDEO, Stage, freeze, kind
+from emo_core.training.stages import HEARING, IMAGE, SPEED, STAGES, TINY_VIDEO, VIDEO, Stage, freeze, kind
 
 FRAMES, STATES = 20, 3
 
@@ -78,7 +78,7 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
     assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", [*STAGES, TINY_VIDEO], ids=lambda stage: stage.name)
 def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
     reader = ExpressionReader(4) if stage.expression_weight else None
     task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader)
@@ -93,7 +93,7 @@ def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo,
 
 
 def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
-    task = EmoTask(model, clips, VIDEO, torch.zeros(4, 8, 8), reader=ExpressionReader(4))
+    task = EmoTask(model, clips, TINY_VIDEO, torch.zeros(4, 8, 8), reader=ExpressionReader(4))
     first, second = (task.loss(torch.Generator().manual_seed(5)).item() for _ in range(2))
     assert first == second
 
@@ -103,7 +103,7 @@ def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one()
         [step for rank in range(2) for step in spread_timesteps(batch * 64 + rank, 2)] for batch in range(2000)
     ]
     steps = np.array(batches)
-    assert (steps == 999).mean() == pytest.approx(0.1, abs=0.01)
+    assert (steps == 999).mean() == pytest.approx(0.15, abs=0.01)
     counts, _ = np.histogram(steps[steps < 999], 10, (0, 999))
     assert counts.min() > 0.93 * counts.mean()
     independent = np.random.default_rng(0).permuted(steps.ravel()).reshape(-1, 4)

@@ -1,0 +1,90 @@
+"""The way to emo-tiny, a few steps of everything: clips are rendered, all stages train, the file animates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from emo_core.animate import Animator, Wish
+from emo_core.checkpoints.emo import PROVENANCE_KEY
+from emo_core.media.video import Sound
+from emo_core.training.audio_encoder import AudioPlan
+from emo_core.training.loop import LoopPlan
+from emo_core.training.plan_file import Validation
+from emo_core.training.recipe import Recipe, start_from, train
+from emo_core.training.stages import STAGES
+from emo_core.training.synthetic.clip_plan import ClipPlan
+from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
+
+try:
+    Synthesiser()
+except EspeakError as error:
+    pytest.skip(str(error), allow_module_level=True)
+pytest.importorskip("anny")
+pytest.importorskip("pyworld", exc_type=ImportError)
+
+BRIEF = LoopPlan(2, 1e-3, warmup=1, ema=0.5, log_every=1)
+RECIPE = Recipe(
+    clips=4,
+    clip_plan=ClipPlan(seed=2, frames=16, shard_clips=4),
+    vae=BRIEF,
+    audio=AudioPlan(seeds=(1,), clips=2, held_out=1, steps=2, warmup=1, batch=2),
+    reader=BRIEF,
+    stages={stage.name: BRIEF for stage in STAGES},
+    further=LoopPlan(3, 1e-3, warmup=1, ema=0.5, log_every=1),
+    validation=Validation(every=2, clips=1, steps=1),
+    held_out=1,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("emo_tiny")
+    train(folder, RECIPE)
+    return folder
+
+
+def animated(file: Path) -> torch.Tensor:
+    sound = Sound(torch.rand(1, 16000 // 2) - 0.5, 16000)
+    animator = Animator.open(file)
+    return torch.cat(list(animator.animate(torch.rand(128, 128, 3), sound, Wish(steps=1))))
+
+
+def provenance(file: Path) -> dict[str, Any]:
+    with safe_open(str(file), "pt") as opened:
+        return json.loads(opened.metadata()[PROVENANCE_KEY])
+
+
+def test_the_file_animates_and_says_how_it_was_made(folder: Path) -> None:
+    file = folder / "emo-tiny.safetensors"
+    frames = animated(file)
+    assert frames.shape[1:] == (128, 128, 3)
+    assert frames.isfinite().all()
+    assert provenance(file)["stages"] == {"vae": 2, **{stage.name: 2 for stage in STAGES}}
+
+
+def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
+    for stage in STAGES:
+        assert list((folder / stage.name).glob("events.out.tfevents.*"))
+        samples = folder / stage.name / "validation" / "step-000002"
+        with Image.open(samples / "00.png") as sheet:  # made above true
+            assert sheet.height == 2 * 128
+            assert sheet.width % 128 == 0
+        assert (samples / "00.mp4").is_file() == stage.temporal
+
+
+def test_a_finished_file_goes_on_with_its_video_stage(folder: Path, tmp_path: Path) -> None:
+    start_from(folder / "emo-tiny.safetensors", tmp_path)
+    for name in ("clips", "latents"):
+        (tmp_path / name).symlink_to(folder / name)
+    train(tmp_path, RECIPE)
+    made = provenance(tmp_path / "emo-tiny.safetensors")
+    assert made["stages"] == {"video": 3, "speed": 2}
+    assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
+    assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
