@@ -91,7 +91,7 @@ class ComfyServer:
                 [*command, *self._flags], cwd=self._comfyui, stdout=log, stderr=subprocess.STDOUT
             )
         try:
-            self._wait_until_it_answers(self._process, seconds=180)
+            self._wait_until_it_answers(self._process, seconds=600)
         except BaseException:
             self.__exit__()
             raise
