@@ -73,7 +73,7 @@ class Sample(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "audio_cfg",
-                    default=2.0,
+                    default=3.5,
                     min=0.0,
                     max=30.0,
                     step=0.1,
