@@ -28,6 +28,9 @@ class UNetConfig:
     positions: bool = False
     """Add sines and cosines of the pixel's place before each spatial transformer block. Networks trained from
     nothing need them to find the portrait's matching places; Stable Diffusion's weights have learned to do without."""
+    position_periods: tuple[float, float] | None = None
+    """Shortest and longest period of these sines, in cells of the map. None: 6.3 to some hundred cells, which tells
+    neighbours badly apart; the first three emo-tiny files have it."""
 
     def __post_init__(self) -> None:
         if len(self.attention) != len(self.channels):

@@ -32,11 +32,24 @@ def position_table(length: int, width: int, device: torch.device | None = None) 
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[None, :, :width]
 
 
-def pixel_table(height: int, width: int, channels: int, device: torch.device | None = None) -> Tensor:
-    """Sines and cosines of rows and columns [height * width, channels]: half the channels for each."""
+def pixel_table(
+    height: int,
+    width: int,
+    channels: int,
+    periods: tuple[float, float] | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Sines and cosines of rows and columns [height * width, channels]: half the channels for each.
+
+    periods: the shortest and the longest, in cells; None as `UNetConfig.position_periods` says.
+    """
     quarter = channels // 4
-    frequencies = torch.arange(quarter, dtype=torch.float32, device=device)
-    frequencies = torch.exp(-math.log(100.0) * frequencies / max(quarter, 1))
+    steps = torch.arange(quarter, dtype=torch.float32, device=device)
+    if periods is None:
+        frequencies = torch.exp(-math.log(100.0) * steps / max(quarter, 1))
+    else:
+        shortest, longest = periods
+        frequencies = 2 * math.pi / shortest * (shortest / longest) ** (steps / max(quarter - 1, 1))
     rows, columns = (torch.arange(side, dtype=torch.float32, device=device) for side in (height, width))
     angles = (rows[:, None, None] * frequencies, columns[None, :, None] * frequencies)
     parts = [f(angle).expand(height, width, quarter) for angle in angles for f in (torch.sin, torch.cos)]

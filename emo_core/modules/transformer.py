@@ -218,7 +218,7 @@ class SpatialTransformer(nn.Module):
         self, width: int, unet: UNetConfig, block: nn.Module, *, last: bool = False, backend: Backend
     ) -> None:
         super().__init__()
-        self.positions = unet.positions
+        self.positions, self.periods = unet.positions, unet.position_periods
         self.norm = backend.group_norm(unet.groups, width, 1e-6)
         self.proj_in = backend.conv2d(width, width, 1)
         self.transformer_blocks = nn.ModuleList([block])
@@ -228,7 +228,7 @@ class SpatialTransformer(nn.Module):
         """Map x [R*F, C, H, W] to the same shape; path names the block among those of its net."""
         h = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)  # [R*F, H*W, C]
         if self.positions:
-            h = h + pixel_table(x.shape[-2], x.shape[-1], h.shape[-1], h.device).to(h.dtype)
+            h = h + pixel_table(x.shape[-2], x.shape[-1], h.shape[-1], self.periods, h.device).to(h.dtype)
         h = self.transformer_blocks[0](h, batch, path)
         if self.proj_out is None:
             return x

@@ -22,7 +22,7 @@ from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
 from .emo_task import EmoTask
 from .expression_reader import ExpressionReader, ReaderTask
-from .initialise import initialise
+from .initialise import initialise, look_again
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
@@ -97,15 +97,18 @@ def start_from(file: Path, folder: Path) -> None:
     if PROVENANCE_KEY not in metadata:
         raise ValueError(f"{file} is not a file that `python -m emo_core train` exported")
     tensors = {name: value.float() for name, value in load_state(file).items()}
-    scaling = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY])).vae.scaling
+    config = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
+    scaling = config.vae.scaling
     for prefix, path in COMPANION_FILES.items():
         part = {k.removeprefix(f"{prefix}."): tensors.pop(k) for k in list(tensors) if k.startswith(f"{prefix}.")}
         save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
-    names = Emo(tiny_config(scaling), backend=Backend(device="meta")).state_dict()
-    save_state(
-        folder / HEARING.name / "model.safetensors", {n: tensors[n.removeprefix("encoders.")] for n in names}
-    )
+    model = Emo(tiny_config(scaling), backend=Backend())
+    model.load_state_dict({n: tensors[n.removeprefix("encoders.")] for n in model.state_dict()})
+    if config.unet.position_periods != model.config.unet.position_periods:
+        LOG.info("%s has other sines of places: its finest attention to the portrait begins anew", file)
+        look_again(model, seed=0)
+    save_state(folder / HEARING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
 

@@ -32,6 +32,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             heads=2,
             groups=16,
             positions=True,
+            position_periods=(3.0, 40.0),
             latent_channels=8,
         ),
         audio=AudioConfig(

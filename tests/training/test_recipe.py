@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from emo_core.animate import Animator, Wish
-from emo_core.checkpoints.emo import PROVENANCE_KEY
+from emo_core.checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
 from emo_core.media.video import Sound
 from emo_core.training.audio_encoder import AudioPlan
 from emo_core.training.loop import LoopPlan
@@ -88,3 +90,20 @@ def test_a_finished_file_goes_on_with_its_video_stage(folder: Path, tmp_path: Pa
     assert made["stages"] == {"video": 3, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
+
+
+def test_a_file_with_other_sines_of_places_begins_its_finest_attention_to_the_portrait_anew(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = folder / "emo-tiny.safetensors"
+    with safe_open(str(file), "pt") as opened:
+        metadata = opened.metadata()
+    config = json.loads(metadata[CONFIG_KEY])
+    config["unet"]["position_periods"] = None
+    tensors = load_file(file)
+    save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
+    start_from(tmp_path / "old.safetensors", tmp_path / "again")
+    begun = load_file(tmp_path / "again" / "hearing" / "model.safetensors")
+    changed = {n for n, value in begun.items() if not value.equal(tensors[n.removeprefix("encoders.")].float())}
+    looks = re.compile(r"backbone\.(down_blocks\.0|up_blocks\.2)\..*\.attn2\.to_[qk]\.weight")
+    assert changed == {name for name in begun if looks.fullmatch(name)} != set()
