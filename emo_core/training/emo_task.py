@@ -14,7 +14,7 @@ from ..diffusion.schedule import TRAIN_STEPS, Schedule
 from ..face.boxes import box_mask
 from ..models.emo import Emo
 from ..modules.conditions import Features
-from .expression_reader import EYES, MOUTH, ExpressionReader, places_of
+from .expression_reader import ExpressionReader, places_of
 from .stages import Stage, freeze
 
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
@@ -125,15 +125,15 @@ class EmoTask:
             frames = np.arange(first, first + stage.frames)
         else:
             frames = rng.integers(0, total, stage.frames)
+        places = self._places(clip, frames)
         row = {
             "latents": self.clips.get(clip, "latents", frames),
             "reference": self._reference(clip, rng),
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
-            "weight": self._weight(clip, frames),
+            "weight": self._weight(places, len(frames)),
         }
-        if self.reader is not None:
-            cells = row["latents"].shape[-1]
-            row["places"] = places_of(self.clips.get(clip, "landmarks", frames), self.clips.size, cells)
+        if self.reader is not None and places is not None:
+            row["places"] = places
         if drops.random() < stage.drop_reference:
             row["no_reference"] = torch.ones(())
         if stage.temporal and before:
@@ -168,22 +168,24 @@ class EmoTask:
         mask = box_mask(boxes, size, size, expand=1 + float(rng.uniform(0, 0.08)))
         return mask.expand(-1, channels, -1, -1)
 
-    def _weight(self, clip: int, frames: np.ndarray) -> Tensor:
+    def _places(self, clip: int, frames: np.ndarray) -> Tensor | None:
+        """Where the mouth and, in clips that know them, both eyes are, [F, 1 or 3, 2] in latent cells."""
+        cells = self.zero_latents.shape[-1]
+        if self.clips.has("landmarks"):
+            return places_of(self.clips.get(clip, "landmarks", frames), self.clips.size, cells)
+        if self.stage.lip_weight:
+            return self.clips.get(clip, "mouth", frames)[:, None] * cells / self.clips.size
+        return None
+
+    def _weight(self, places: Tensor | None, frames: int) -> Tensor:
         """1, and more near mouth and eyes, [F, 1, h, w]."""
         size = self.zero_latents.shape[-1]
-        weight = torch.ones(len(frames), 1, size, size)
-        for places, extra in self._features_of_faces(clip, frames):
+        weight = torch.ones(frames, 1, size, size)
+        extras = (self.stage.lip_weight, self.stage.eye_weight, self.stage.eye_weight)
+        for place, extra in zip(() if places is None else places.unbind(1), extras, strict=False):
             if extra:
-                weight += extra * _near(places * size / self.clips.size, size)[:, None]
+                weight += extra * _near(place, size)[:, None]
         return weight
-
-    def _features_of_faces(self, clip: int, frames: np.ndarray) -> list[tuple[Tensor, float]]:
-        """Places [F, 2] in pictures, px, and their extra weights; footage knows the mouth only."""
-        if not self.clips.has("landmarks"):
-            return [(self.clips.get(clip, "mouth", frames), self.stage.lip_weight)] if self.stage.lip_weight else []
-        landmarks = self.clips.get(clip, "landmarks", frames)
-        eyes = [(landmarks[:, eye], self.stage.eye_weight) for eye in EYES]
-        return [(landmarks[:, MOUTH].mean(1), self.stage.lip_weight), *eyes]
 
     def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:
         """Run the encoders once for the whole batch and hand out each row's part."""

@@ -66,17 +66,19 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_whole(
     assert seen == {torch.float32}
 
 
-def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
-    whole = Line()
-    Loop(whole, plan(40), tmp_path / "whole").run()
-
-    first = Line()
-    loop = Loop(first, plan(40), tmp_path / "killed")
-    for _ in range(25):
+def advance(loop: Loop, steps: int) -> None:
+    """Train as a run does that is killed then: it saved at step 20."""
+    for _ in range(steps):
         loop._train_step()
         loop.step += 1
         if loop.step == 20:
-            loop.save()  # what is done after this is lost
+            loop.save()
+
+
+def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    whole = Line()
+    Loop(whole, plan(40), tmp_path / "whole").run()
+    advance(Loop(Line(), plan(40), tmp_path / "killed"), 25)  # what is done after the save is lost
     second = Line()
     Loop(second, plan(40), tmp_path / "killed").run()
     assert second.losses == whole.losses[20:]
@@ -96,11 +98,7 @@ class Dropping(Line):
 def test_a_layer_that_the_first_batch_after_a_kill_leaves_out_moves_on(tmp_path: Path) -> None:
     whole = Dropping()
     Loop(whole, plan(40), tmp_path / "whole").run()
-    first = Loop(Dropping(), plan(40), tmp_path / "killed")
-    for _ in range(20):
-        first._train_step()
-        first.step += 1
-    first.save()
+    advance(Loop(Dropping(), plan(40), tmp_path / "killed"), 20)
     second = Dropping()  # its first batch, number 20, leaves the bias out
     Loop(second, plan(40), tmp_path / "killed").run()
     assert second.losses == whole.losses[20:]
@@ -114,11 +112,7 @@ def test_a_run_that_is_killed_while_it_writes_goes_on_from_a_whole_checkpoint(
     whole = Line()
     Loop(whole, plan(40), tmp_path / "whole").run()
     loop = Loop(Line(), plan(40), tmp_path / "killed")
-    for _ in range(30):
-        loop._train_step()
-        loop.step += 1
-        if loop.step == 20:
-            loop.save()
+    advance(loop, 30)
     replace, left = os.replace, written
 
     def killed(*paths: Path) -> None:
