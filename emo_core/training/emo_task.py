@@ -22,6 +22,8 @@ STATES_PER_FRAME = ("frames", "encoder_at_frames")
 GOLDEN = (5**0.5 - 1) / 2
 PURE_NOISE = 0.15
 """Share of the rows at pure noise, where few-step sampling starts."""
+ELSEWHERE = 0.4
+"""Share of the portraits whose face is elsewhere in the picture, in clips that have such."""
 
 
 class Clips(Protocol):
@@ -148,7 +150,7 @@ class EmoTask:
 
     def _reference(self, clip: int, rng: np.random.Generator) -> Tensor:
         """Another picture of the identity: a frame of the clip (the paper), or a portrait elsewhere in the frame."""
-        if self.clips.has("portraits") and rng.random() < 0.7:
+        if self.clips.has("portraits") and rng.random() < ELSEWHERE:
             return self.clips.get(clip, "portraits", np.array([rng.integers(4)]))
         return self.clips.get(clip, "latents", np.array([rng.integers(self.clips.frames(clip))]))
 
