@@ -58,9 +58,9 @@ class Recipe:
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
-    further: LoopPlan = field(default_factory=lambda: LoopPlan(4800, 8e-4, warmup=100, cooldown=0.6, seed=1))
+    further: LoopPlan = field(default_factory=lambda: LoopPlan(4200, 8e-4, warmup=100, cooldown=0.6, seed=1))
     """The video stage of a folder that goes on from a finished file."""
-    validation: Validation = field(default_factory=lambda: Validation(500, 2, 8, 1.5, 2.0))
+    validation: Validation = field(default_factory=lambda: Validation(1000, 2, 8, 1.5, 3.5))
     held_out: int = 8
     """Clips of the folder that are not trained on, for validation."""
     seed: int = 0
