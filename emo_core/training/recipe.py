@@ -26,7 +26,7 @@ from .initialise import initialise, look_again
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
-from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_VIDEO, VIDEO, Stage
+from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -58,8 +58,13 @@ class Recipe:
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
-    further: LoopPlan = field(default_factory=lambda: LoopPlan(4200, 8e-4, warmup=100, cooldown=0.6, seed=1))
-    """The video stage of a folder that goes on from a finished file."""
+    further: dict[str, LoopPlan] = field(
+        default_factory=lambda: {
+            "hearing": LoopPlan(2000, 8e-4, warmup=100, cooldown=0.4, seed=1),
+            "video": LoopPlan(3000, 7e-4, warmup=100, cooldown=0.7, seed=1),
+        }
+    )
+    """The stages of a folder that goes on from a finished file."""
     validation: Validation = field(default_factory=lambda: Validation(1000, 2, 8, 1.5, 3.5))
     held_out: int = 8
     """Clips of the folder that are not trained on, for validation."""
@@ -67,7 +72,7 @@ class Recipe:
 
     def stage(self, name: str, folder: Path) -> LoopPlan:
         """How a stage is trained in a folder."""
-        plan = self.further if name == VIDEO.name and (folder / START).is_file() else self.stages[name]
+        plan = self.further.get(name, self.stages[name]) if (folder / START).is_file() else self.stages[name]
         return dataclasses.replace(plan, validate_every=self.validation.every, tensorboard=True)
 
 
@@ -75,7 +80,7 @@ def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, un
     """Run every step that is not done yet, up to and with `until` (a step's name)."""
     for name, step in STEPS.items():
         LOG.info("step %s", name)
-        if name not in BEFORE_VIDEO or not (folder / START).is_file():
+        if name not in BROUGHT_ALONG or not (folder / START).is_file():
             step(folder, recipe, rank, processes)
         if processes > 1:
             torch.distributed.barrier()
@@ -84,9 +89,9 @@ def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, un
 
 
 def start_from(file: Path, folder: Path) -> None:
-    """Lay out a finished emo-tiny, so that `train` goes on with its video stage; done once per folder.
+    """Lay out a finished emo-tiny, so that `train` goes on with the stages that hear; done once per folder.
 
-    Its averaged weights are where the video stage begins; states of the optimiser are not in such a file.
+    Its averaged weights are where they begin; states of the optimiser are not in such a file.
     """
     from safetensors import safe_open
 
@@ -108,7 +113,7 @@ def start_from(file: Path, folder: Path) -> None:
     if config.unet.position_periods != model.config.unet.position_periods:
         LOG.info("%s has other sines of places: its finest attention to the portrait begins anew", file)
         look_again(model, seed=0)
-    save_state(folder / HEARING.name / "model.safetensors", model.state_dict())
+    save_state(folder / IMAGE.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
 
@@ -190,7 +195,7 @@ STEPS = {
     "image": _stage(IMAGE, None),
     "audio": _audio,
     "states": _states,
-    "hearing": _stage(HEARING, IMAGE),
+    "hearing": _stage(TINY_HEARING, IMAGE),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(SPEED, VIDEO),
     "export": _export,
@@ -199,7 +204,7 @@ STEPS = {
 
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BEFORE_VIDEO = ("vae", "image", "audio", "hearing")
+BROUGHT_ALONG = ("vae", "image", "audio")
 """Steps whose results a finished file brings along."""
 COMPANION_FILES = {"vae": "vae/model.safetensors", "audio_encoder": "audio/audio_encoder.safetensors"}
 

@@ -69,6 +69,8 @@ HEARING = Stage(
 )
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
+TINY_HEARING = dataclasses.replace(HEARING, expression_weight=1.0)
+"""The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes."""
 VIDEO = Stage(
     "video",
     encoders=("reference_net", "face_locator", "audio_projection"),

@@ -39,7 +39,7 @@ RECIPE = Recipe(
     audio=AudioPlan(seeds=(1,), clips=2, held_out=1, steps=2, warmup=1, batch=2),
     reader=BRIEF,
     stages={stage.name: BRIEF for stage in STAGES},
-    further=LoopPlan(3, 1e-3, warmup=1, ema=0.5, log_every=1),
+    further={name: LoopPlan(3, 1e-3, warmup=1, ema=0.5, log_every=1) for name in ("hearing", "video")},
     validation=Validation(every=2, clips=1, steps=1),
     held_out=1,
 )
@@ -81,13 +81,13 @@ def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folde
         assert (samples / "00.mp4").is_file() == stage.temporal
 
 
-def test_a_finished_file_goes_on_with_its_video_stage(folder: Path, tmp_path: Path) -> None:
+def test_a_finished_file_goes_on_with_the_stages_that_hear(folder: Path, tmp_path: Path) -> None:
     start_from(folder / "emo-tiny.safetensors", tmp_path)
     for name in ("clips", "latents"):
         (tmp_path / name).symlink_to(folder / name)
     train(tmp_path, RECIPE)
     made = provenance(tmp_path / "emo-tiny.safetensors")
-    assert made["stages"] == {"video": 3, "speed": 2}
+    assert made["stages"] == {"hearing": 3, "video": 3, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
 
@@ -103,7 +103,7 @@ def test_a_file_with_other_sines_of_places_begins_its_finest_attention_to_the_po
     tensors = load_file(file)
     save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
     start_from(tmp_path / "old.safetensors", tmp_path / "again")
-    begun = load_file(tmp_path / "again" / "hearing" / "model.safetensors")
+    begun = load_file(tmp_path / "again" / "image" / "model.safetensors")
     changed = {n for n, value in begun.items() if not value.equal(tensors[n.removeprefix("encoders.")].float())}
     looks = re.compile(r"backbone\.(down_blocks\.0|up_blocks\.2)\..*\.attn2\.to_[qk]\.weight")
     assert changed == {name for name in begun if looks.fullmatch(name)} != set()
