@@ -1,0 +1,90 @@
+"""How packaged watermarks hold against the attacks of `measure_watermark.py`; the comparison in docs/responsible_use.md.
+
+    pip install --no-deps invisible-watermark blind-watermark opencv-python-headless PyWavelets onnxruntime
+    python scripts/compare_watermarks.py --frames 12
+
+Share of 32 bits right by majority over the frames; 50 % is chance. Frames of other sizes are also scaled back first, as
+somebody would who guesses the size: the better of the two counts.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from measure_watermark import PHOTOS, attacks, moving, photo, scaled
+from torch import Tensor
+
+BITS = np.random.default_rng(0).integers(0, 2, 32)
+Picture = np.ndarray
+Method = tuple[Callable[[Picture], Picture], Callable[[Picture], np.ndarray]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--size", type=int, default=512)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    clips = [moving(photo(name, args.size), args.frames) for name in PHOTOS]
+    for name, (mark, read) in methods().items():
+        marked = [each(clip, mark) for clip in clips]
+        errors = [(a - b).square().mean() for a, b in zip(clips, marked, strict=True)]
+        psnr = torch.stack([10 * torch.log10(1 / error) for error in errors])
+        print(f"\n{name}: PSNR {psnr.min():.1f} to {psnr.max():.1f} dB", flush=True)
+        for attack, change in attacks().items():
+            right = [best_share(change(clip), args.size, read) for clip in marked]
+            print(f"| {attack} | {100 * sum(right) / len(right):.0f} % | lowest {100 * min(right):.0f} % |", flush=True)
+
+
+def methods() -> dict[str, Method]:
+    """Name → how one picture [H, W, 3] of bytes, blue first, is marked and read."""
+    from blind_watermark import WaterMark, bw_notes
+    from imwatermark import WatermarkDecoder, WatermarkEncoder
+
+    bw_notes.close()
+    WatermarkEncoder.loadModel()
+
+    def invisible(method: str) -> Method:
+        encoder, decoder = WatermarkEncoder(), WatermarkDecoder("bits", len(BITS))
+        encoder.set_watermark("bits", BITS.tolist())
+        return lambda x: encoder.encode(x, method), lambda x: np.array(decoder.decode(x, method))
+
+    def blind_mark(picture: Picture) -> Picture:
+        marker = WaterMark()
+        marker.read_img(img=picture)
+        marker.read_wm(BITS.astype(bool), mode="bit")
+        return marker.embed().clip(0, 255).round().astype(np.uint8)
+
+    def blind_read(picture: Picture) -> np.ndarray:
+        return WaterMark().extract(embed_img=picture, wm_shape=len(BITS), mode="bit")
+
+    known: dict[str, Method] = {name: invisible(name) for name in ("dwtDct", "dwtDctSvd", "rivaGan")}
+    return {f"invisible-watermark {name}": pair for name, pair in known.items()} | {
+        "blind-watermark": (blind_mark, blind_read)
+    }
+
+
+def each(clip: Tensor, change: Callable[[Picture], Picture]) -> Tensor:
+    """A clip [F, H, W, 3] in 0..1 with every picture changed."""
+    pictures = (clip * 255).round().byte().numpy()[..., ::-1]
+    return torch.from_numpy(np.stack([change(np.ascontiguousarray(p)) for p in pictures])[..., ::-1].copy()) / 255
+
+
+def best_share(clip: Tensor, size: int, read: Callable[[Picture], np.ndarray]) -> float:
+    """Share of the bits that a majority of the frames gets right, as the clip is or scaled to `size`."""
+    return max(share(c, read) for c in ([clip] if clip.shape[1] == size else [clip, scaled(clip, size / clip.shape[1])]))
+
+
+def share(clip: Tensor, read: Callable[[Picture], np.ndarray]) -> float:
+    """0.5, which is chance, where a method refuses the size."""
+    pictures = (clip * 255).round().byte().numpy()[..., ::-1]
+    try:
+        votes = np.stack([read(np.ascontiguousarray(picture)) for picture in pictures])
+    except (RuntimeError, IndexError, AssertionError):
+        return 0.5
+    return float(((votes.mean(0) > 0.5) == BITS).mean())
+
+
+if __name__ == "__main__":
+    main()
