@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until", default="export", help="emo_tiny: last step to run: clips, vae, audio, latents, image ..."
     )
     parser.add_argument(
-        "--init-from", type=Path, help="emo_tiny: go on with the video stage of a finished file (the built-in one)"
+        "--init-from", type=Path, help="emo_tiny: go on from a finished file (the built-in one)"
     )
     parser.add_argument("--clips", type=int, help="emo_tiny: how many clips are made; default 2048")
     parser.add_argument(
