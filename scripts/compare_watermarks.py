@@ -1,4 +1,4 @@
-"""How packaged watermarks hold against the attacks of `measure_watermark.py`; the comparison in docs/responsible_use.md.
+"""How packaged watermarks hold against the attacks of `measure_watermark.py`, for docs/responsible_use.md.
 
     pip install --no-deps invisible-watermark blind-watermark opencv-python-headless PyWavelets onnxruntime
     python scripts/compare_watermarks.py --frames 12
@@ -73,7 +73,9 @@ def each(clip: Tensor, change: Callable[[Picture], Picture]) -> Tensor:
 
 def best_share(clip: Tensor, size: int, read: Callable[[Picture], np.ndarray]) -> float:
     """Share of the bits that a majority of the frames gets right, as the clip is or scaled to `size`."""
-    return max(share(c, read) for c in ([clip] if clip.shape[1] == size else [clip, scaled(clip, size / clip.shape[1])]))
+    if clip.shape[1] == size:
+        return share(clip, read)
+    return max(share(clip, read), share(scaled(clip, size / clip.shape[1]), read))
 
 
 def share(clip: Tensor, read: Callable[[Picture], np.ndarray]) -> float:

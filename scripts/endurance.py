@@ -102,60 +102,73 @@ def kills(base: Path, count: int, seed: int) -> dict[str, Any]:
     """Kill the server at random moments of a long render, start again, until it has been killed `count` times."""
     give_samples(base)
     rng = random.Random(seed)
+    begun: list[float] = []
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
         graph = prompt(server, length=0.0, steps=1, keep_clips=True)
-        begin = time.monotonic()
-        whole = server.run(graph, timeout=3600)
-        seconds = time.monotonic() - begin
+        begun.append(time.monotonic())
+        whole = server.run(graph, lambda kind, data: begun.append(time.monotonic()) if kind == "text" else None)
+        loading, sampling = begun[1] - begun[0], time.monotonic() - begun[1]
         truth = frames_of(server, whole.outputs)
     latents, clips = store_of(base)
     shutil.rmtree(base / "output" / "emo_clips")
-    done = {"kills": 0, "renders": 0, "clips": clips, "seconds": round(seconds, 1), "wrong": [], "clips_lost": 0}
+    done: dict[str, Any] = {"kills": 0, "after_clips": [], "renders": 0, "clips": clips, "wrong": []}
     while done["kills"] < count:
-        moment = rng.uniform(0, seconds / 2)  # some kills on the way of every render
-        _one_life(base, graph, moment, latents, truth, done)
+        early = rng.random() < 0.25  # while it loads; else behind the first word about a clip
+        moment = rng.uniform(0, loading if early else sampling / 2)
+        _one_life(base, graph, early, moment, latents, truth, done)
         print(done, file=sys.stderr, flush=True)
-    done["holds"] = not done["wrong"]
+    done["holds"] = not done["wrong"] and done["renders"] > 0
     return done
 
 
 def _one_life(
-    base: Path, graph: Prompt, moment: float, latents: bytes, truth: np.ndarray, done: dict[str, Any]
+    base: Path, graph: Prompt, early: bool, moment: float, latents: bytes, truth: np.ndarray, done: dict[str, Any]
 ) -> None:
-    """One server from its start to its end by a signal or with the video."""
+    """One server from its start to its end, by a signal or with the video."""
     started: list[int] = []
     _, known = store_of(base)
 
-    def watch(kind: str, data: Any) -> None:
-        if kind == "text" and b"clip " in data:
+    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
+        timer = threading.Timer(moment, server.kill)
+
+        def watch(kind: str, data: Any) -> None:
+            if kind != "text" or b"clip " not in data:
+                return
             word = data.split(b"clip ")[1].split(b"/")[0]
             if word.isdigit():
                 started.append(int(word))
+                if not timer.is_alive() and not timer.finished.is_set():
+                    timer.start()
 
-    with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
-        timer = threading.Timer(moment, server.kill)
-        timer.start()
+        if early:
+            timer.start()
         try:
             result = server.run(graph, watch, timeout=3600)
         except (ComfyServerError, OSError):
             result = None
         finally:
             timer.cancel()
-        if started and started[0] != known + 1:
-            done["wrong"].append(f"began with clip {started[0]} though {known} were finished")
-        if result is None:
-            done["kills"] += 1
-            left, clips = store_of(base)
-            whole = len(latents) * clips // done["clips"] if clips < done["clips"] else len(latents)
-            if left[:whole] != latents[:whole]:
-                done["wrong"].append(f"after kill {done['kills']} the finished clips differ")
-            if clips < known:
-                done["clips_lost"] += known - clips
-            return
-        done["renders"] += 1
-        if result.status != "success" or not np.array_equal(frames_of(server, result.outputs), truth):
-            done["wrong"].append(f"render {done['renders']}: {result.error or 'other frames'}")
+    if started and started[0] != known + 1:
+        done["wrong"].append(f"began with clip {started[0]} though {known} were finished")
+    if result is None:
+        _check_store(base, latents, known, done)
+        return
+    done["renders"] += 1
+    if result.status != "success" or not np.array_equal(frames_of(server, result.outputs), truth):
+        done["wrong"].append(f"render {done['renders']}: {result.error or 'other frames'}")
     shutil.rmtree(base / "output" / "emo_clips")
+
+
+def _check_store(base: Path, latents: bytes, known: int, done: dict[str, Any]) -> None:
+    """After a kill: nothing that was finished before is gone, and what is finished is right."""
+    left, clips = store_of(base)
+    done["kills"] += 1
+    done["after_clips"].append(clips)
+    whole = len(latents) * clips // done["clips"] if clips < done["clips"] else len(latents)
+    if left[:whole] != latents[:whole]:
+        done["wrong"].append(f"after kill {done['kills']} the finished clips differ")
+    if clips < known:
+        done["wrong"].append(f"after kill {done['kills']} {clips} clips are left of {known}")
 
 
 def prompts(base: Path, count: int, seed: int) -> dict[str, Any]:
