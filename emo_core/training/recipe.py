@@ -61,7 +61,7 @@ class Recipe:
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "hearing": LoopPlan(1600, 8e-4, warmup=100, cooldown=0.4, seed=1),
-            "video": LoopPlan(2600, 7e-4, warmup=100, cooldown=0.7, seed=1),
+            "video": LoopPlan(2300, 7e-4, warmup=100, cooldown=0.7, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file."""
