@@ -270,7 +270,7 @@ def sample_identity(seed: int) -> Identity:
     eyes = _eyes(rng, head, skin, feminine)
     noses = {"hook": 3, "wedge": 3, "button": 2, "nostrils": 2, "bridge": 2, "bulb": 2}
     return Identity(
-        place=Placement(rng.uniform(0.46, 0.54), rng.uniform(0.43, 0.48), rng.uniform(0.25, 0.325)),
+        place=Placement(rng.uniform(0.46, 0.54), rng.uniform(0.45, 0.50), rng.uniform(0.295, 0.36)),
         head=head,
         skin=skin,
         eyes=eyes,

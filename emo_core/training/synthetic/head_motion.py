@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-LIMITS = (30.0, 20.0, 18.0)
+LIMITS = (16.0, 10.0, 8.0)
 """Largest yaw, pitch and roll, degrees either way."""
 
 _SHARE = np.array((1.0, 0.55, 0.45))  # how much of a turn goes into yaw, pitch and roll
