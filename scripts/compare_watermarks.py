@@ -67,8 +67,12 @@ def methods() -> dict[str, Method]:
 
 def each(clip: Tensor, change: Callable[[Picture], Picture]) -> Tensor:
     """A clip [F, H, W, 3] in 0..1 with every picture changed."""
-    pictures = (clip * 255).round().byte().numpy()[..., ::-1]
-    return torch.from_numpy(np.stack([change(np.ascontiguousarray(p)) for p in pictures])[..., ::-1].copy()) / 255
+    return torch.from_numpy(np.stack([change(picture) for picture in pictures_of(clip)])[..., ::-1].copy()) / 255
+
+
+def pictures_of(clip: Tensor) -> list[Picture]:
+    """Bytes, blue first, as the packages want them."""
+    return [np.ascontiguousarray(p) for p in (clip * 255).round().byte().numpy()[..., ::-1]]
 
 
 def best_share(clip: Tensor, size: int, read: Callable[[Picture], np.ndarray]) -> float:
@@ -80,9 +84,8 @@ def best_share(clip: Tensor, size: int, read: Callable[[Picture], np.ndarray]) -
 
 def share(clip: Tensor, read: Callable[[Picture], np.ndarray]) -> float:
     """0.5, which is chance, where a method refuses the size."""
-    pictures = (clip * 255).round().byte().numpy()[..., ::-1]
     try:
-        votes = np.stack([read(np.ascontiguousarray(picture)) for picture in pictures])
+        votes = np.stack([read(picture) for picture in pictures_of(clip)])
     except (RuntimeError, IndexError, AssertionError):
         return 0.5
     return float(((votes.mean(0) > 0.5) == BITS).mean())
