@@ -9,6 +9,7 @@ somebody would who guesses the size: the better of the two counts.
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -39,25 +40,23 @@ def main() -> None:
 
 def methods() -> dict[str, Method]:
     """Name → how one picture [H, W, 3] of bytes, blue first, is marked and read."""
-    from blind_watermark import WaterMark, bw_notes
-    from imwatermark import WatermarkDecoder, WatermarkEncoder
-
-    bw_notes.close()
-    WatermarkEncoder.loadModel()
+    blind, packaged = import_module("blind_watermark"), import_module("imwatermark")
+    blind.bw_notes.close()
+    packaged.WatermarkEncoder.loadModel()
 
     def invisible(method: str) -> Method:
-        encoder, decoder = WatermarkEncoder(), WatermarkDecoder("bits", len(BITS))
+        encoder, decoder = packaged.WatermarkEncoder(), packaged.WatermarkDecoder("bits", len(BITS))
         encoder.set_watermark("bits", BITS.tolist())
         return lambda x: encoder.encode(x, method), lambda x: np.array(decoder.decode(x, method))
 
     def blind_mark(picture: Picture) -> Picture:
-        marker = WaterMark()
+        marker = blind.WaterMark()
         marker.read_img(img=picture)
         marker.read_wm(BITS.astype(bool), mode="bit")
         return marker.embed().clip(0, 255).round().astype(np.uint8)
 
     def blind_read(picture: Picture) -> np.ndarray:
-        return WaterMark().extract(embed_img=picture, wm_shape=len(BITS), mode="bit")
+        return blind.WaterMark().extract(embed_img=picture, wm_shape=len(BITS), mode="bit")
 
     known: dict[str, Method] = {name: invisible(name) for name in ("dwtDct", "dwtDctSvd", "rivaGan")}
     return {f"invisible-watermark {name}": pair for name, pair in known.items()} | {
