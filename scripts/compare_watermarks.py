@@ -9,6 +9,7 @@ somebody would who guesses the size: the better of the two counts.
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -39,25 +40,23 @@ def main() -> None:
 
 def methods() -> dict[str, Method]:
     """Name → how one picture [H, W, 3] of bytes, blue first, is marked and read."""
-    from blind_watermark import WaterMark, bw_notes
-    from imwatermark import WatermarkDecoder, WatermarkEncoder
-
-    bw_notes.close()
-    WatermarkEncoder.loadModel()
+    blind, packaged = import_module("blind_watermark"), import_module("imwatermark")
+    blind.bw_notes.close()
+    packaged.WatermarkEncoder.loadModel()
 
     def invisible(method: str) -> Method:
-        encoder, decoder = WatermarkEncoder(), WatermarkDecoder("bits", len(BITS))
+        encoder, decoder = packaged.WatermarkEncoder(), packaged.WatermarkDecoder("bits", len(BITS))
         encoder.set_watermark("bits", BITS.tolist())
         return lambda x: encoder.encode(x, method), lambda x: np.array(decoder.decode(x, method))
 
     def blind_mark(picture: Picture) -> Picture:
-        marker = WaterMark()
+        marker = blind.WaterMark()
         marker.read_img(img=picture)
         marker.read_wm(BITS.astype(bool), mode="bit")
         return marker.embed().clip(0, 255).round().astype(np.uint8)
 
     def blind_read(picture: Picture) -> np.ndarray:
-        return WaterMark().extract(embed_img=picture, wm_shape=len(BITS), mode="bit")
+        return blind.WaterMark().extract(embed_img=picture, wm_shape=len(BITS), mode="bit")
 
     known: dict[str, Method] = {name: invisible(name) for name in ("dwtDct", "dwtDctSvd", "rivaGan")}
     return {f"invisible-watermark {name}": pair for name, pair in known.items()} | {
@@ -67,8 +66,12 @@ def methods() -> dict[str, Method]:
 
 def each(clip: Tensor, change: Callable[[Picture], Picture]) -> Tensor:
     """A clip [F, H, W, 3] in 0..1 with every picture changed."""
-    pictures = (clip * 255).round().byte().numpy()[..., ::-1]
-    return torch.from_numpy(np.stack([change(np.ascontiguousarray(p)) for p in pictures])[..., ::-1].copy()) / 255
+    return torch.from_numpy(np.stack([change(picture) for picture in pictures_of(clip)])[..., ::-1].copy()) / 255
+
+
+def pictures_of(clip: Tensor) -> list[Picture]:
+    """Bytes, blue first, as the packages want them."""
+    return [np.ascontiguousarray(p) for p in (clip * 255).round().byte().numpy()[..., ::-1]]
 
 
 def best_share(clip: Tensor, size: int, read: Callable[[Picture], np.ndarray]) -> float:
@@ -80,9 +83,8 @@ def best_share(clip: Tensor, size: int, read: Callable[[Picture], np.ndarray]) -
 
 def share(clip: Tensor, read: Callable[[Picture], np.ndarray]) -> float:
     """0.5, which is chance, where a method refuses the size."""
-    pictures = (clip * 255).round().byte().numpy()[..., ::-1]
     try:
-        votes = np.stack([read(np.ascontiguousarray(picture)) for picture in pictures])
+        votes = np.stack([read(picture) for picture in pictures_of(clip)])
     except (RuntimeError, IndexError, AssertionError):
         return 0.5
     return float(((votes.mean(0) > 0.5) == BITS).mean())
