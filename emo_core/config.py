@@ -60,6 +60,9 @@ class ReferenceConfig:
     """Factor of the reference attention's output (separate only)."""
     context: Literal["none", "zeros", "tokens"] = "none"
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
+    at_input: bool = False
+    """The portrait's latents also stand beside the noisy latents at the backbone's first convolution, zeros where a
+    row has no portrait, as image-to-video networks do. A departure from the paper for small networks (emo-tiny)."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
-from ..modules.conditions import Batch, Features
+from ..modules.conditions import AT_INPUT, Batch, Features
 from ..modules.deep import DeepPass
 from ..modules.hooks import Hooks
 from ..modules.regional_audio import AudioModule
+from ..modules.rows import join
 from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
 from .unet import UNet
@@ -24,6 +25,9 @@ class Backbone(UNet):
 
     def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
         super().__init__(config.unet, _followers(config, backend), backend=backend)
+        self.portrait_at_input = config.reference.at_input
+        if self.portrait_at_input:
+            self.conv_in = backend.conv2d(2 * config.unet.latent_channels, config.unet.channels[0], 3)
         self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
         self.conv_out = backend.conv2d(config.unet.channels[0], config.unet.latent_channels, 3)
@@ -50,6 +54,8 @@ class Backbone(UNet):
         batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks, deep=deep)
         if self.face_at_input:
             latents = _add_face(latents, batch)
+        if self.portrait_at_input:
+            latents = torch.cat([latents, _portraits(latents, batch)], dim=1)
         x = self.conv_in(latents)
         if not self.face_at_input:
             x = _add_face(x, batch)
@@ -66,6 +72,19 @@ def _add_face(x: Tensor, batch: Batch) -> Tensor:
         row if f.face is None else row + f.face.to(row) for row, f in zip(rows, batch.features, strict=True)
     ]
     return torch.cat(rows)
+
+
+def _portraits(latents: Tensor, batch: Batch) -> Tensor:
+    """The portrait of every row beside its frames' latents [R*F, C, h, w]; zeros where a row has none."""
+    shown = batch.reference(AT_INPUT)
+    if shown is None:
+        return torch.zeros_like(latents)
+    value = shown.value.to(latents)
+    if value.shape[-2:] != latents.shape[-2:]:
+        value = interpolate(value, latents.shape[-2:], mode="bilinear")
+    if len(shown.rows) < len(batch.features):
+        value = join(len(batch.features), shown.rows, value, value.new_zeros(1))
+    return value.repeat_interleave(batch.frames, 0)
 
 
 def _followers(config: EmoConfig, backend: Backend):

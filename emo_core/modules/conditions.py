@@ -13,6 +13,9 @@ from ..media.disk import read_rows
 from .deep import DeepPass
 from .hooks import Hooks
 
+AT_INPUT = "conv_in"
+"""Where the latents of a portrait are among its tokens, for families whose first convolution sees them."""
+
 
 @dataclass(frozen=True)
 class Strengths:

@@ -22,7 +22,7 @@ STATES_PER_FRAME = ("frames", "encoder_at_frames")
 GOLDEN = (5**0.5 - 1) / 2
 PURE_NOISE = 0.15
 """Share of the rows at pure noise, where few-step sampling starts."""
-ELSEWHERE = 0.4
+ELSEWHERE = 0.25
 """Share of the portraits whose face is elsewhere in the picture, in clips that have such."""
 
 

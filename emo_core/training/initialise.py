@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..models.emo import Emo
 from ..modules.attention import Attention, FeedForward
@@ -75,6 +75,13 @@ def look_again(model: Emo, seed: int) -> None:
             _match_queries_and_keys(module)
             for layer in (module.to_q, module.to_k):
                 layer.weight.mul_(2)
+
+
+def widened(weight: Tensor, seed: int) -> Tensor:
+    """A first convolution [C, c, 3, 3] with as many inputs again, through which little passes at first."""
+    generator = torch.Generator().manual_seed(seed)
+    more = torch.randn(weight.shape, generator=generator) * 0.3 / weight[0].numel() ** 0.5
+    return torch.cat([weight, more], dim=1)
 
 
 @torch.no_grad()

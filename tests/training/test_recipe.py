@@ -107,3 +107,20 @@ def test_a_file_with_other_sines_of_places_begins_its_finest_attention_to_the_po
     changed = {n for n, value in begun.items() if not value.equal(tensors[n.removeprefix("encoders.")].float())}
     looks = re.compile(r"backbone\.(down_blocks\.0|up_blocks\.2)\..*\.attn2\.to_[qk]\.weight")
     assert changed == {name for name in begun if looks.fullmatch(name)} != set()
+
+
+def test_a_file_that_did_not_see_the_portrait_at_its_first_convolution_begins_to(folder: Path, tmp_path: Path) -> None:
+    file = folder / "emo-tiny.safetensors"
+    with safe_open(str(file), "pt") as opened:
+        metadata = opened.metadata()
+    config = json.loads(metadata[CONFIG_KEY])
+    config["reference"]["at_input"] = False
+    tensors = load_file(file)
+    first = tensors["backbone.conv_in.weight"][:, :8].contiguous()
+    tensors["backbone.conv_in.weight"] = first
+    save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
+    start_from(tmp_path / "old.safetensors", tmp_path / "again")
+    begun = load_file(tmp_path / "again" / "image" / "model.safetensors")["backbone.conv_in.weight"]
+    assert torch.equal(begun[:, :8], first.float())
+    assert begun[:, 8:].shape == first.shape
+    assert begun[:, 8:].abs().sum() > 0

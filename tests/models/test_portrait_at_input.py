@@ -1,0 +1,89 @@
+"""The portrait beside the noisy latents: rows without one see zeros, and files say by their shapes that they have it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from emo_core.backend import Backend
+from emo_core.checkpoints.shapes import derive_config
+from emo_core.config import EmoConfig
+from emo_core.models.emo import Emo
+from emo_core.modules.conditions import AT_INPUT, Features
+from emo_core.training.initialise import initialise, widened
+from emo_core.training.tiny import tiny_config
+
+FRAMES = 3
+CONFIG = tiny_config()
+
+
+def model(config: EmoConfig = CONFIG) -> Emo:
+    made = Emo(config, backend=Backend())
+    initialise(made, 0)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def emo() -> Emo:
+    return model()
+
+
+def at_first_convolution(emo: Emo, features: list[Features]) -> torch.Tensor:
+    """What the first convolution gets."""
+    latents = torch.randn(len(features) * FRAMES, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+    seen = []
+    handle = emo.backbone.conv_in.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    with handle, torch.inference_mode():
+        emo.backbone(latents, torch.full((len(features),), 500.0), features, temporal=False)
+    torch.testing.assert_close(seen[0][:, :8], latents)
+    return seen[0][:, 8:].unflatten(0, (len(features), FRAMES))
+
+
+def portrait(emo: Emo, size: tuple[int, int] = (16, 16)) -> tuple[torch.Tensor, Features]:
+    latents = torch.randn(1, 8, *size, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        return latents, Features(reference=emo.encoders.reference_net(latents))
+
+
+def test_every_frame_of_a_row_sees_its_portrait_and_a_row_without_one_zeros(emo: Emo) -> None:
+    latents, features = portrait(emo)
+    shown = at_first_convolution(emo, [Features(), features, Features()])
+    torch.testing.assert_close(shown[1], latents.expand(FRAMES, -1, -1, -1))
+    assert shown[[0, 2]].count_nonzero() == 0
+    assert at_first_convolution(emo, [Features()]).count_nonzero() == 0
+    torch.testing.assert_close(at_first_convolution(emo, [features])[0], shown[1])
+
+
+def test_a_portrait_of_another_size_is_brought_to_that_of_the_video(emo: Emo) -> None:
+    latents, features = portrait(emo, (32, 24))
+    shown = at_first_convolution(emo, [features])
+    torch.testing.assert_close(shown[0, 0].mean(), latents.mean(), atol=0.05, rtol=0)
+
+
+def test_networks_as_in_the_paper_hand_over_tokens_only() -> None:
+    plain = model(dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_input=False)))
+    _, features = portrait(plain)
+    assert features.reference is not None
+    assert AT_INPUT not in features.reference
+    assert plain.backbone.conv_in.weight.shape[1] == 8
+
+
+@pytest.mark.parametrize("at_input", [False, True])
+def test_shapes_tell_which_it_is(at_input: bool) -> None:
+    config = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_input=at_input))
+    shapes = {n.removeprefix("encoders."): tuple(t.shape) for n, t in model(config).state_dict().items()}
+    other = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_input=not at_input))
+    derived = derive_config(other, shapes, {})
+    assert derived.reference.at_input == at_input
+    assert derived.unet.latent_channels == 8
+
+
+def test_a_widened_convolution_keeps_its_weights_and_lets_little_more_through() -> None:
+    old = torch.randn(32, 8, 3, 3)
+    wide = widened(old, seed=0)
+    assert torch.equal(wide[:, :8], old)
+    x = torch.randn(4, 8, 16, 16)
+    more = torch.nn.functional.conv2d(x, wide[:, 8:]).std()
+    assert 0.2 < more < 0.4  # of inputs with a standard deviation of 1
