@@ -60,9 +60,11 @@ class ReferenceConfig:
     """Factor of the reference attention's output (separate only)."""
     context: Literal["none", "zeros", "tokens"] = "none"
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
-    at_input: bool = False
-    """The portrait's latents also stand beside the noisy latents at the backbone's first convolution, zeros where a
-    row has no portrait, as image-to-video networks do. A departure from the paper for small networks (emo-tiny)."""
+    at_ends: bool = False
+    """The portrait's latents also stand beside the noisy latents at the backbone's first convolution, as in
+    image-to-video networks, and are added to its output with a gain per channel that the timestep sets; zeros where a
+    row has no portrait. A departure from the paper for small networks (emo-tiny), whose few normalised channels do
+    not carry a picture."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False

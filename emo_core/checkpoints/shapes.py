@@ -30,7 +30,7 @@ def derive_config(base: EmoConfig, shapes: Mapping[str, Shape], given: Mapping[s
     tree = merge(base.to_dict(), given)
     found: Tree = {
         "unet": _unet(shapes),
-        "reference": {"at_input": _portrait_at_input(shapes)},
+        "reference": {"at_ends": "backbone.portrait_gain.weight" in shapes},
         "temporal": _temporal(shapes, len(tree["temporal"]["levels"])),
         "face_locator": _locator(shapes),
         "audio": _audio(tree["audio"], shapes),
@@ -63,11 +63,6 @@ def _unet(shapes: Mapping[str, Shape]) -> Tree:
         "layers_per_block": _count(shapes, "backbone.down_blocks.0.resnets.{}.conv1.weight"),
         "latent_channels": _need(shapes, "backbone.conv_out.weight")[0],
     }
-
-
-def _portrait_at_input(shapes: Mapping[str, Shape]) -> bool:
-    inputs, outputs = (_need(shapes, f"backbone.{end}.weight") for end in ("conv_in", "conv_out"))
-    return inputs[1] == 2 * outputs[0]
 
 
 def _temporal(shapes: Mapping[str, Shape], levels: int) -> Tree:

@@ -54,32 +54,38 @@ class Studio:
         self.fps = self.wish.fps or self.animator.config.preset.fps
         self._versions = [_digest(model), _digest(INSTRUMENT), json.dumps(asdict(clips.plan))]
 
-    def clip_take(self, clip: int, *, speed: float | None = -1.0, seconds: float | None = None) -> Take:
-        """A held-out clip again: portrait 0 of its identity, its sound, the region its heads took.
+    def clip_take(
+        self, clip: int, *, speed: float | None = -1.0, seconds: float | None = None, elsewhere: bool = False
+    ) -> Take:
+        """A held-out clip again: its first frame as portrait, its sound, the region its heads took.
 
-        speed -1 asks for the clip's own mean speed, None for no speed layers.
+        speed -1 asks for the clip's own mean speed, None for no speed layers. elsewhere: the portrait is picture 0
+        of the identity, whose head is in another place and pose.
         """
         asked = float(self.clips.speed(clip).mean()) if speed == -1.0 else speed
         waveform, rate = self.clips.waveform(clip)
         if seconds is not None:
             waveform = waveform[: round(seconds * rate)]
-        return self.take(clip, waveform, rate, asked)
+        return self.take(clip, waveform, rate, asked, elsewhere=elsewhere)
 
-    def take(self, clip: int, waveform: np.ndarray, rate: int, speed: float | None) -> Take:
+    def take(
+        self, clip: int, waveform: np.ndarray, rate: int, speed: float | None, *, elsewhere: bool = False
+    ) -> Take:
         """The clip's identity in the clip's region speaks a mono sound [S]; the seed is the clip's number."""
         wish = replace(self.wish, speed=speed, seed=1000 * clip)
-        key = [*self._versions, clip, asdict(wish), hashlib.sha256(waveform.tobytes()).hexdigest(), rate]
+        key = [*self._versions, clip, elsewhere, asdict(wish), hashlib.sha256(waveform.tobytes()).hexdigest(), rate]
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
         path = self.out / "takes" / f"{name}.npz"
         if not path.is_file():
-            _write(path, self._make(clip, Sound(torch.from_numpy(waveform)[None], rate), wish))
+            sound = Sound(torch.from_numpy(waveform)[None], rate)
+            _write(path, self._make(clip, sound, wish, elsewhere=elsewhere))
             LOG.info("clip %d, speed %s, %.1f s: %s", clip, speed, len(waveform) / rate, path.name)
         return _read(path)
 
-    def _make(self, clip: int, sound: Sound, wish: Wish) -> Take:
+    def _make(self, clip: int, sound: Sound, wish: Wish, *, elsewhere: bool) -> Take:
         keep = set(shown_frames(sound.frames(self.fps)).tolist())
         parts, steps, shown, last, count = [], [], [], None, 0
-        for frames in self.frames(clip, sound, wish):
+        for frames in self.frames(clip, sound, wish, elsewhere=elsewhere):
             parts.append(self.instrument.measure(frames))
             for frame in frames:
                 if last is not None:
@@ -89,9 +95,12 @@ class Studio:
                 last, count = frame, count + 1
         return Take(_joined(parts), np.array(steps, np.float32), np.stack(shown))
 
-    def frames(self, clip: int, sound: Sound, wish: Wish) -> Iterator[np.ndarray]:
+    def frames(
+        self, clip: int, sound: Sound, wish: Wish, *, elsewhere: bool = False
+    ) -> Iterator[np.ndarray]:
         """Frames uint8 [f, H, W, 3] of one clip after another."""
-        portrait = torch.from_numpy(np.array(self.clips.portraits(clip)[0])).float() / 255
+        pictures = self.clips.portraits(clip) if elsewhere else self.clips.frames(clip)
+        portrait = torch.from_numpy(np.array(pictures[0])).float() / 255
         mask = region_mask(union_box(self.clips.boxes(clip)), portrait.shape[0])
         for pictures in self.animator.animate(portrait, sound, wish, mask):
             yield (pictures * 255).round().to(torch.uint8).numpy()

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
-from ..modules.conditions import AT_INPUT, Batch, Features
+from ..modules.conditions import PORTRAIT, Batch, Features
 from ..modules.deep import DeepPass
 from ..modules.hooks import Hooks
 from ..modules.regional_audio import AudioModule
@@ -25,10 +25,12 @@ class Backbone(UNet):
 
     def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
         super().__init__(config.unet, _followers(config, backend), backend=backend)
-        self.portrait_at_input = config.reference.at_input
-        if self.portrait_at_input:
-            self.conv_in = backend.conv2d(2 * config.unet.latent_channels, config.unet.channels[0], 3)
-        self.face_at_input = config.face_locator.target == "latents"
+        self.portrait_at_ends = config.reference.at_ends
+        if self.portrait_at_ends:
+            channels, width = config.unet.latent_channels, config.unet.channels[0]
+            self.conv_in = backend.conv2d(2 * channels, width, 3)
+            self.portrait_gain = backend.linear(4 * width, channels)
+        self.face_at_ends = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
         self.conv_out = backend.conv2d(config.unet.channels[0], config.unet.latent_channels, 3)
 
@@ -52,15 +54,18 @@ class Backbone(UNet):
         if rows == 0 or latents.shape[0] % rows:
             raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
         batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks, deep=deep)
-        if self.face_at_input:
+        if self.face_at_ends:
             latents = _add_face(latents, batch)
-        if self.portrait_at_input:
-            latents = torch.cat([latents, _portraits(latents, batch)], dim=1)
-        x = self.conv_in(latents)
-        if not self.face_at_input:
+        portraits = _portraits(latents, batch) if self.portrait_at_ends else None
+        x = self.conv_in(latents if portraits is None else torch.cat([latents, portraits], dim=1))
+        if not self.face_at_ends:
             x = _add_face(x, batch)
-        x = self.run(x, self.time_embedding(timesteps, latents.dtype), batch)
-        return self.conv_out(silu(self.conv_norm_out(x)))
+        time = self.time_embedding(timesteps, latents.dtype)
+        x = self.conv_out(silu(self.conv_norm_out(self.run(x, time, batch))))
+        if portraits is None:
+            return x
+        gains = self.portrait_gain(silu(time)).repeat_interleave(batch.frames, 0)
+        return x + gains[:, :, None, None] * portraits
 
 
 def _add_face(x: Tensor, batch: Batch) -> Tensor:
@@ -76,7 +81,7 @@ def _add_face(x: Tensor, batch: Batch) -> Tensor:
 
 def _portraits(latents: Tensor, batch: Batch) -> Tensor:
     """The portrait of every row beside its frames' latents [R*F, C, h, w]; zeros where a row has none."""
-    shown = batch.reference(AT_INPUT)
+    shown = batch.reference(PORTRAIT)
     if shown is None:
         return torch.zeros_like(latents)
     value = shown.value.to(latents)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..backend import Backend
 from ..config import EmoConfig
-from ..modules.conditions import AT_INPUT, Batch, Features
+from ..modules.conditions import PORTRAIT, Batch, Features
 from ..modules.transformer import ReferenceBlock, SpatialTransformer
 from .unet import UNet
 
@@ -30,15 +30,15 @@ class ReferenceNet(UNet):
             return {"attentions": SpatialTransformer(width, unet, block, last=last, backend=backend)}
 
         super().__init__(unet, followers, backend=backend)
-        self.half_precision_bank, self.at_input = reference.half_precision_bank, reference.at_input
+        self.half_precision_bank, self.at_ends = reference.half_precision_bank, reference.at_ends
 
     def forward(self, latents: Tensor, context: Tensor | None = None) -> dict[str, Tensor]:
         """Tokens [N, L, C] by block path for latents [N, 4, h, w] of N pictures, at timestep 0.
 
-        Where the backbone's first convolution sees the portrait, its latents are there as well, as `AT_INPUT`.
+        Where the backbone's first convolution sees the portrait, its latents are there as well, as `PORTRAIT`.
         context: image tokens [N, T, D] for families whose ReferenceNet has cross-attention.
         """
-        record: dict[str, Tensor] = {AT_INPUT: latents} if self.at_input else {}
+        record: dict[str, Tensor] = {PORTRAIT: latents} if self.at_ends else {}
         batch = Batch([Features(context=context)], 1, record)
         timesteps = torch.zeros(latents.shape[0], device=latents.device)
         self.run(self.conv_in(latents), self.time_embedding(timesteps, latents.dtype), batch)

@@ -13,8 +13,8 @@ from ..media.disk import read_rows
 from .deep import DeepPass
 from .hooks import Hooks
 
-AT_INPUT = "conv_in"
-"""Where the latents of a portrait are among its tokens, for families whose first convolution sees them."""
+PORTRAIT = "portrait"
+"""Where the latents of a portrait are among its tokens, for networks that see it at their ends."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
+from ..diffusion.schedule import Schedule
 from ..models.emo import Emo
 from ..modules.attention import Attention, FeedForward
 from ..modules.resnet import ResnetBlock
@@ -27,6 +29,8 @@ def initialise(model: Emo, seed: int) -> None:
         _quieten(module)
     model.encoders.face_locator.conv_out.weight.mul_(SMALL)
     model.backbone.conv_out.weight.mul_(SMALL)
+    if model.config.reference.at_ends:
+        begin_with_portrait(model, 1.0)
     silence_speed(model)
 
 
@@ -75,6 +79,23 @@ def look_again(model: Emo, seed: int) -> None:
             _match_queries_and_keys(module)
             for layer in (module.to_q, module.to_k):
                 layer.weight.mul_(2)
+
+
+@torch.no_grad()
+def begin_with_portrait(model: Emo, part: float) -> None:
+    """Gains for the portrait at the output: that part of it is the first guess of the clean latents.
+
+    With the velocity (which is minus the clean latents at pure noise) the gain is `-part` times the noise's scale.
+    """
+    scale = (1 - Schedule.create(model.config.schedule).alpha_bar).sqrt().float()
+    times = torch.arange(len(scale), dtype=torch.float32)
+    seen = silu(model.backbone.time_embedding(times, torch.float32)).double()
+    seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
+    squares = seen.T @ seen + 1e-3 * len(seen) * torch.eye(seen.shape[1], dtype=seen.dtype)
+    fit = torch.linalg.solve(squares, seen.T @ (-part * scale.double()))
+    gain = model.backbone.portrait_gain
+    gain.weight.copy_(fit[:-1].expand_as(gain.weight))
+    gain.bias.fill_(float(fit[-1]))
 
 
 def widened(weight: Tensor, seed: int) -> Tensor:

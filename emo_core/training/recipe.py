@@ -22,7 +22,7 @@ from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
 from .emo_task import EmoTask
 from .expression_reader import ExpressionReader, ReaderTask
-from .initialise import initialise, look_again, widened
+from .initialise import begin_with_portrait, initialise, look_again, widened
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
@@ -60,8 +60,8 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(1500, 8e-4, warmup=100, cooldown=0.4, seed=1),
-            "video": LoopPlan(3400, 7e-4, warmup=100, cooldown=0.5, seed=1),
+            "hearing": LoopPlan(300, 8e-4, warmup=50, cooldown=0.3, seed=4),
+            "video": LoopPlan(2400, 7e-4, warmup=100, cooldown=0.5, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file."""
@@ -109,11 +109,14 @@ def start_from(file: Path, folder: Path) -> None:
         save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(tiny_config(scaling), backend=Backend())
-    weights = {n: tensors[n.removeprefix("encoders.")] for n in model.state_dict()}
-    if model.config.reference.at_input and not config.reference.at_input:
-        LOG.info("%s does not see the portrait at its first convolution: it begins to", file)
-        weights[FIRST] = widened(weights[FIRST], seed=0)
-    model.load_state_dict(weights)
+    new = model.config.reference.at_ends and not config.reference.at_ends
+    if new:
+        tensors[FIRST] = widened(tensors[FIRST], seed=0)
+    names = [n for n in model.state_dict() if not (new and n.startswith(GAIN))]
+    model.load_state_dict({n: tensors[n.removeprefix("encoders.")] for n in names}, strict=not new)
+    if new:
+        LOG.info("%s does not see the portrait at its ends: it begins to", file)
+        begin_with_portrait(model, 0.7)  # the rest of its first guess is what it has learned
     if config.unet.position_periods != model.config.unet.position_periods:
         LOG.info("%s has other sines of places: its finest attention to the portrait begins anew", file)
         look_again(model, seed=0)
@@ -206,7 +209,7 @@ STEPS = {
 }
 
 
-FIRST = "backbone.conv_in.weight"
+FIRST, GAIN = "backbone.conv_in.weight", "backbone.portrait_gain."
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
 BROUGHT_ALONG = ("vae", "image", "audio")

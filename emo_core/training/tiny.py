@@ -36,7 +36,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             position_periods=(3.0, 40.0),
             latent_channels=8,
         ),
-        reference=ReferenceConfig(at_input=True),
+        reference=ReferenceConfig(at_ends=True),
         audio=AudioConfig(
             encoder="mel_conv", layers=5, width=128, window=5, hidden=256, tokens=8, token_width=64
         ),

@@ -109,18 +109,19 @@ def test_a_file_with_other_sines_of_places_begins_its_finest_attention_to_the_po
     assert changed == {name for name in begun if looks.fullmatch(name)} != set()
 
 
-def test_a_file_that_did_not_see_the_portrait_at_its_first_convolution_begins_to(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_did_not_see_the_portrait_at_its_ends_begins_to(folder: Path, tmp_path: Path) -> None:
     file = folder / "emo-tiny.safetensors"
     with safe_open(str(file), "pt") as opened:
         metadata = opened.metadata()
     config = json.loads(metadata[CONFIG_KEY])
-    config["reference"]["at_input"] = False
-    tensors = load_file(file)
+    config["reference"]["at_ends"] = False
+    tensors = {n: value for n, value in load_file(file).items() if "portrait_gain" not in n}
     first = tensors["backbone.conv_in.weight"][:, :8].contiguous()
     tensors["backbone.conv_in.weight"] = first
     save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
     start_from(tmp_path / "old.safetensors", tmp_path / "again")
-    begun = load_file(tmp_path / "again" / "image" / "model.safetensors")["backbone.conv_in.weight"]
-    assert torch.equal(begun[:, :8], first.float())
-    assert begun[:, 8:].shape == first.shape
-    assert begun[:, 8:].abs().sum() > 0
+    begun = load_file(tmp_path / "again" / "image" / "model.safetensors")
+    wide = begun["backbone.conv_in.weight"]
+    assert torch.equal(wide[:, :8], first.float())
+    assert wide[:, 8:].abs().sum() > 0
+    assert begun["backbone.portrait_gain.weight"].abs().sum() > 0

@@ -1,4 +1,4 @@
-"""The portrait beside the noisy latents: rows without one see zeros, and files say by their shapes that they have it."""
+"""The portrait at the backbone's ends: rows without one see zeros, and files say by their shapes that they have it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from emo_core.backend import Backend
 from emo_core.checkpoints.shapes import derive_config
 from emo_core.config import EmoConfig
+from emo_core.diffusion.schedule import Schedule
 from emo_core.models.emo import Emo
-from emo_core.modules.conditions import AT_INPUT, Features
-from emo_core.training.initialise import initialise, widened
+from emo_core.modules.conditions import PORTRAIT, Features
+from emo_core.training.initialise import begin_with_portrait, initialise, widened
 from emo_core.training.tiny import tiny_config
 
 FRAMES = 3
@@ -62,21 +63,37 @@ def test_a_portrait_of_another_size_is_brought_to_that_of_the_video(emo: Emo) ->
     torch.testing.assert_close(shown[0, 0].mean(), latents.mean(), atol=0.05, rtol=0)
 
 
+def test_the_first_guess_is_the_part_of_the_portrait_asked_for() -> None:
+    emo = model()
+    begin_with_portrait(emo, 0.7)
+    torch.nn.init.zeros_(emo.backbone.conv_out.weight)
+    latents, features = portrait(emo)
+    noisy = torch.randn(2 * FRAMES, 8, 16, 16, generator=torch.Generator().manual_seed(2))
+    schedule = Schedule.create(emo.config.schedule)
+    for timestep in (999, 600, 200):
+        with torch.inference_mode():
+            velocity = emo.backbone(noisy, torch.full((2,), float(timestep)), [features, Features()], temporal=False)
+        scale = float((1 - schedule.alpha_bar[timestep]).sqrt())
+        first, second = velocity.chunk(2)
+        torch.testing.assert_close(first, (-0.7 * scale * latents).expand_as(first), atol=0.2, rtol=0)
+        assert second.count_nonzero() == 0
+
+
 def test_networks_as_in_the_paper_hand_over_tokens_only() -> None:
-    plain = model(dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_input=False)))
+    plain = model(dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_ends=False)))
     _, features = portrait(plain)
     assert features.reference is not None
-    assert AT_INPUT not in features.reference
+    assert PORTRAIT not in features.reference
     assert plain.backbone.conv_in.weight.shape[1] == 8
 
 
-@pytest.mark.parametrize("at_input", [False, True])
-def test_shapes_tell_which_it_is(at_input: bool) -> None:
-    config = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_input=at_input))
+@pytest.mark.parametrize("at_ends", [False, True])
+def test_shapes_tell_which_it_is(at_ends: bool) -> None:
+    config = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_ends=at_ends))
     shapes = {n.removeprefix("encoders."): tuple(t.shape) for n, t in model(config).state_dict().items()}
-    other = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_input=not at_input))
+    other = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_ends=not at_ends))
     derived = derive_config(other, shapes, {})
-    assert derived.reference.at_input == at_input
+    assert derived.reference.at_ends == at_ends
     assert derived.unet.latent_channels == 8
 
 
