@@ -62,9 +62,9 @@ class ReferenceConfig:
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
     at_ends: bool = False
     """The portrait's latents also stand beside the noisy latents at the backbone's first convolution, as in
-    image-to-video networks, and are added to its output with a gain per channel that the timestep sets; zeros where a
-    row has no portrait. A departure from the paper for small networks (emo-tiny), whose few normalised channels do
-    not carry a picture."""
+    image-to-video networks, and both are added to its output with gains per channel that the timestep sets; zeros
+    where a row has no portrait. A departure from the paper for small networks (emo-tiny), whose few normalised
+    channels do not carry a picture."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False

@@ -30,7 +30,7 @@ def derive_config(base: EmoConfig, shapes: Mapping[str, Shape], given: Mapping[s
     tree = merge(base.to_dict(), given)
     found: Tree = {
         "unet": _unet(shapes),
-        "reference": {"at_ends": "backbone.portrait_gain.weight" in shapes},
+        "reference": {"at_ends": "backbone.end_gains.weight" in shapes},
         "temporal": _temporal(shapes, len(tree["temporal"]["levels"])),
         "face_locator": _locator(shapes),
         "audio": _audio(tree["audio"], shapes),

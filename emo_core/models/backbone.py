@@ -29,8 +29,8 @@ class Backbone(UNet):
         if self.portrait_at_ends:
             channels, width = config.unet.latent_channels, config.unet.channels[0]
             self.conv_in = backend.conv2d(2 * channels, width, 3)
-            self.portrait_gain = backend.linear(4 * width, channels)
-        self.face_at_ends = config.face_locator.target == "latents"
+            self.end_gains = backend.linear(4 * width, 2 * channels)
+        self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
         self.conv_out = backend.conv2d(config.unet.channels[0], config.unet.latent_channels, 3)
 
@@ -54,18 +54,19 @@ class Backbone(UNet):
         if rows == 0 or latents.shape[0] % rows:
             raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
         batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks, deep=deep)
-        if self.face_at_ends:
+        noisy, portraits = latents, _portraits(latents, batch) if self.portrait_at_ends else None
+        if self.face_at_input:
             latents = _add_face(latents, batch)
-        portraits = _portraits(latents, batch) if self.portrait_at_ends else None
         x = self.conv_in(latents if portraits is None else torch.cat([latents, portraits], dim=1))
-        if not self.face_at_ends:
+        if not self.face_at_input:
             x = _add_face(x, batch)
         time = self.time_embedding(timesteps, latents.dtype)
         x = self.conv_out(silu(self.conv_norm_out(self.run(x, time, batch))))
         if portraits is None:
             return x
-        gains = self.portrait_gain(silu(time)).repeat_interleave(batch.frames, 0)
-        return x + gains[:, :, None, None] * portraits
+        gains = self.end_gains(silu(time)).repeat_interleave(batch.frames, 0)[:, :, None, None]
+        of_noisy, of_portrait = gains.chunk(2, dim=1)
+        return x + of_noisy * noisy + of_portrait * portraits
 
 
 def _add_face(x: Tensor, batch: Batch) -> Tensor:

@@ -18,6 +18,9 @@ from ..modules.transformer import SpatialTransformer
 SMALL = 0.2
 """Residual branches start at this part of the scale that keeps the variance: at zero they learn far more slowly."""
 
+CHANGE = 0.1
+"""How much latents differ from the portrait's, as variance: less than faces do (0.3), more than backgrounds do."""
+
 
 @torch.no_grad()
 def initialise(model: Emo, seed: int) -> None:
@@ -30,7 +33,7 @@ def initialise(model: Emo, seed: int) -> None:
     model.encoders.face_locator.conv_out.weight.mul_(SMALL)
     model.backbone.conv_out.weight.mul_(SMALL)
     if model.config.reference.at_ends:
-        begin_with_portrait(model, 1.0)
+        begin_with_portrait(model)
     silence_speed(model)
 
 
@@ -82,20 +85,27 @@ def look_again(model: Emo, seed: int) -> None:
 
 
 @torch.no_grad()
-def begin_with_portrait(model: Emo, part: float) -> None:
-    """Gains for the portrait at the output: that part of it is the first guess of the clean latents.
+def begin_with_portrait(model: Emo) -> None:
+    """Gains at the output that make the portrait the first guess, and an output of the layers before them of zero.
 
-    With the velocity (which is minus the clean latents at pure noise) the gain is `-part` times the noise's scale.
+    The clean latents are taken for the portrait's with a variance of `CHANGE`: their mean, given the noisy latents,
+    as a velocity. This is the preconditioning of EDM (Karras et al., 2022) around the portrait.
     """
-    scale = (1 - Schedule.create(model.config.schedule).alpha_bar).sqrt().float()
+    alpha_bar = Schedule.create(model.config.schedule).alpha_bar.double()
+    signal, scale = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    spread = alpha_bar * CHANGE + scale.square()
+    of_noisy = (signal - signal * CHANGE / spread) / scale
+    of_portrait = -scale / spread
+    wanted = torch.stack([of_noisy, of_portrait], dim=1)
     times = torch.arange(len(scale), dtype=torch.float32)
     seen = silu(model.backbone.time_embedding(times, torch.float32)).double()
     seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
-    squares = seen.T @ seen + 1e-3 * len(seen) * torch.eye(seen.shape[1], dtype=seen.dtype)
-    fit = torch.linalg.solve(squares, seen.T @ (-part * scale.double()))
-    gain = model.backbone.portrait_gain
-    gain.weight.copy_(fit[:-1].expand_as(gain.weight))
-    gain.bias.fill_(float(fit[-1]))
+    squares = seen.T @ seen + 1e-5 * len(seen) * torch.eye(seen.shape[1], dtype=seen.dtype)
+    fit = torch.linalg.solve(squares, seen.T @ wanted).T.repeat_interleave(model.config.unet.latent_channels, 0)
+    model.backbone.end_gains.weight.copy_(fit[:, :-1])
+    model.backbone.end_gains.bias.copy_(fit[:, -1])
+    nn.init.zeros_(model.backbone.conv_out.weight)
+    nn.init.zeros_(cast(Tensor, model.backbone.conv_out.bias))
 
 
 def widened(weight: Tensor, seed: int) -> Tensor:

@@ -60,8 +60,8 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(300, 8e-4, warmup=50, cooldown=0.3, seed=4),
-            "video": LoopPlan(2400, 7e-4, warmup=100, cooldown=0.5, seed=1),
+            "hearing": LoopPlan(600, 8e-4, warmup=50, cooldown=0.5, seed=5),
+            "video": LoopPlan(1700, 7e-4, warmup=50, cooldown=0.7, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file."""
@@ -116,7 +116,7 @@ def start_from(file: Path, folder: Path) -> None:
     model.load_state_dict({n: tensors[n.removeprefix("encoders.")] for n in names}, strict=not new)
     if new:
         LOG.info("%s does not see the portrait at its ends: it begins to", file)
-        begin_with_portrait(model, 0.7)  # the rest of its first guess is what it has learned
+        begin_with_portrait(model)
     if config.unet.position_periods != model.config.unet.position_periods:
         LOG.info("%s has other sines of places: its finest attention to the portrait begins anew", file)
         look_again(model, seed=0)
@@ -209,7 +209,7 @@ STEPS = {
 }
 
 
-FIRST, GAIN = "backbone.conv_in.weight", "backbone.portrait_gain."
+FIRST, GAIN = "backbone.conv_in.weight", "backbone.end_gains."
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
 BROUGHT_ALONG = ("vae", "image", "audio")

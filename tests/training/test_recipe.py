@@ -115,7 +115,7 @@ def test_a_file_that_did_not_see_the_portrait_at_its_ends_begins_to(folder: Path
         metadata = opened.metadata()
     config = json.loads(metadata[CONFIG_KEY])
     config["reference"]["at_ends"] = False
-    tensors = {n: value for n, value in load_file(file).items() if "portrait_gain" not in n}
+    tensors = {n: value for n, value in load_file(file).items() if "end_gains" not in n}
     first = tensors["backbone.conv_in.weight"][:, :8].contiguous()
     tensors["backbone.conv_in.weight"] = first
     save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
@@ -124,4 +124,4 @@ def test_a_file_that_did_not_see_the_portrait_at_its_ends_begins_to(folder: Path
     wide = begun["backbone.conv_in.weight"]
     assert torch.equal(wide[:, :8], first.float())
     assert wide[:, 8:].abs().sum() > 0
-    assert begun["backbone.portrait_gain.weight"].abs().sum() > 0
+    assert begun["backbone.end_gains.weight"].abs().sum() > 0
