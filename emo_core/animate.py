@@ -234,7 +234,7 @@ class Animator:
         return Guided(self.backbone, weighted, timesteps, Shortcuts(wish.deep_every, wish.guided_share))
 
     def _noise(self, frames: int, scene: _Scene, seed: int) -> Tensor:
-        size = scene.picture.shape[-1] // 8
+        size = scene.picture.shape[-1] // self.config.vae.cell
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(frames, self.config.unet.latent_channels, size, size, generator=generator)
 

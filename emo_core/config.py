@@ -215,6 +215,11 @@ class VaeConfig:
     scaling: float = 0.18215
     """Latents in the network are the encoder's mean times this."""
 
+    @property
+    def cell(self) -> int:
+        """Side in pixels of what one latent stands for."""
+        return 2 ** (len(self.channels) - 1)
+
 
 @dataclass(frozen=True)
 class PresetConfig:

@@ -126,9 +126,9 @@ def region_from_mask(mask: Tensor, size: int) -> Tensor:
     return square
 
 
-def empty_latent(frames: int, channels: int, size: int) -> dict[str, Any]:
-    """LATENT for a square video of `size` pixels; all frames are one in memory, however many there are."""
-    return {"samples": torch.zeros(1, channels, size // 8, size // 8).expand(frames, -1, -1, -1)}
+def empty_latent(frames: int, channels: int, side: int) -> dict[str, Any]:
+    """LATENT for a square video, `side` latents high and wide; all frames are one in memory, however many there are."""
+    return {"samples": torch.zeros(1, channels, side, side).expand(frames, -1, -1, -1)}
 
 
 def image_from_picture(picture: Image.Image) -> Tensor:

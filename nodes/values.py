@@ -139,7 +139,7 @@ def conditionings(
     entries = ((rows.full, start), (rows.silent, start), (rows.none, dataclasses.replace(start, guided=False)))
     everything, no_sound, neither = ([[text, {PAYLOAD: row, START: begin}]] for row, begin in entries)
     made = Statement(reference.family, digest(reference.portrait), digest(audio.sound.samples))
-    latent = {**empty_latent(audio.frames, config.unet.latent_channels, size), STATEMENT: made}
+    latent = {**empty_latent(audio.frames, config.unet.latent_channels, size // config.vae.cell), STATEMENT: made}
     if config.long_video.median_filter:
         latent[MEDIAN] = True
     return everything, no_sound, neither, latent

@@ -48,7 +48,8 @@ class Clip:
         for tensor in (*self.model.parameters(), *self.model.buffers()):
             tensor.normal_(0, 0.02, generator=generator)
         self._generator = generator
-        self.latents = self._random(case.frames, case.config.unet.latent_channels, case.size // 8, case.size // 8)
+        side = case.size // case.config.vae.cell
+        self.latents = self._random(case.frames, case.config.unet.latent_channels, side, side)
 
     @property
     def weights(self) -> int:
@@ -64,7 +65,7 @@ class Clip:
     def rows(self) -> list[Features]:
         """What the two rows of guidance see: everything once per clip, as the sampler computes it."""
         case, config, encoders = self.case, self.case.config, self.model.encoders
-        motion, side = config.temporal.motion_frames, case.size // 8
+        motion, side = config.temporal.motion_frames, case.size // config.vae.cell
         context = encoders.encode_context(None)
         tokens = config.reference.context == "tokens"
         pair = encode_pair(

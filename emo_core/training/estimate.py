@@ -93,7 +93,7 @@ def _fused_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def _step(model: Emo, stage: Stage, size: int, kept: _Kept) -> Tensor:
     """The prediction for one batch: all conditions there, as in most steps."""
-    config, rows, frames, side = model.config, stage.rows, stage.frames, size // 8
+    config, rows, frames, side = model.config, stage.rows, stage.frames, size // model.config.vae.cell
     channels, motion = config.unet.latent_channels, config.temporal.motion_frames if stage.temporal else 0
 
     def empty(*shape: int) -> Tensor:

@@ -29,8 +29,8 @@ WEIGHTS = {
 MOUTH = slice(3, 7)
 """Mouth corners and inner lips among the landmarks."""
 EYES = (0, 1)
-CELLS = 7
-"""Side of the patch around each place, in latent cells."""
+CELLS = 11
+"""Side of the patch around each place, in latent cells of 4 px."""
 
 
 class ExpressionReader(nn.Module):
@@ -40,7 +40,8 @@ class ExpressionReader(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3 * latent_channels, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, stride=2)
-        self.linear1 = nn.Linear(width * 9, 128)
+        self.conv3 = nn.Conv2d(width, width, 3, stride=2)
+        self.linear1 = nn.Linear(width * 4, 128)
         self.linear2 = nn.Linear(128, len(WEIGHTS))
 
     def forward(self, latents: Tensor, places: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class ExpressionReader(nn.Module):
             grid_sample(latents, around, padding_mode="border", align_corners=False)
             for around in grid.unbind(1)
         ]
-        x = silu(self.conv2(silu(self.conv1(torch.cat(patches, dim=1)))))
+        x = silu(self.conv3(silu(self.conv2(silu(self.conv1(torch.cat(patches, dim=1)))))))
         return self.linear2(silu(self.linear1(x.flatten(1))))
 
     def difference(self, guess: Tensor, truth: Tensor, places: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from ..backend import Backend
 from ..config import VaeConfig
@@ -27,10 +27,16 @@ class VaePlan:
     feature_weight: float = 3.0
     """Extra weight of pixels near eyes, brows and mouth."""
     kl: float = 1e-5
+    moved: float = 0.5
+    """Part of the batches whose latents are moved, turned and resized a little before they are decoded."""
 
 
 class VaeTask:
-    """Reconstruct crops: absolute and squared error at two scales, and a little Kullback-Leibler divergence."""
+    """Reconstruct crops: absolute and squared error at two scales, and a little Kullback-Leibler divergence.
+
+    Moved latents must decode to equally moved pictures (as in EQ-VAE, Kouzelis et al., 2025): a network that animates
+    a portrait mostly moves what is there, and can then do so between cells.
+    """
 
     def __init__(self, config: VaeConfig, clips: ClipShards, plan: VaePlan) -> None:
         self.model = AutoencoderKL(config, backend=Backend()).to(memory_format=torch.channels_last)
@@ -45,6 +51,9 @@ class VaeTask:
         mean, log_variance = mean.float(), log_variance.float()
         noise = torch.randn(mean.shape, generator=generator)
         latents = mean + noise * (0.5 * log_variance).exp()
+        if torch.rand((), generator=generator) < self.plan.moved:
+            move = small_moves(len(pictures), 2 * self.model.config.cell / self.plan.crop, generator)
+            latents, pictures, weight = (warped(x, move) for x in (latents, pictures, weight))
         error = self.model.decoder(self.model.post_quant_conv(latents)).float() - pictures
         sharp = (weight * (error.abs() + 2 * error.square())).mean()
         coarse = (avg_pool2d(error, 4).abs()).mean()
@@ -77,6 +86,20 @@ class VaeTask:
         if rng.random() < 0.5:
             part, weight = part[:, ::-1].copy(), weight[:, ::-1].copy()
         return part, weight.astype(np.float32)
+
+
+def small_moves(count: int, reach: float, generator: torch.Generator) -> Tensor:
+    """Affine maps [count, 2, 3] of -1..1: shifts up to `reach`, turns up to 10 degrees, sizes 0.85 to 1.18."""
+    shift, turn, size = (2 * torch.rand(count, n, generator=generator) - 1 for n in (2, 1, 1))
+    turn, size = torch.deg2rad(10 * turn), torch.exp(0.163 * size)
+    rows = [torch.cat([turn.cos(), -turn.sin()], 1) * size, torch.cat([turn.sin(), turn.cos()], 1) * size]
+    return torch.cat([torch.stack(rows, 1), reach * shift[:, :, None]], dim=2)
+
+
+def warped(x: Tensor, move: Tensor) -> Tensor:
+    """x [N, C, h, w] seen through `small_moves`; the same for latents and pictures, whatever their sizes."""
+    grid = affine_grid(move, list(x.shape), align_corners=False)
+    return grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
 @torch.no_grad()

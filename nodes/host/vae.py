@@ -17,7 +17,7 @@ from ...emo_core.models.vae import AutoencoderKL
 from .layers import host_attention
 from .managed import patcher
 
-STABLE_DIFFUSION_WIDTH = 128  # of the finest level, which the host's memory estimates are made for
+STABLE_DIFFUSION_WIDTH, STABLE_DIFFUSION_CELL = 128, 8  # of the finest level; pixels: what the host estimates for
 HOLDER = {"double_z": True, "z_channels": 4, "resolution": 8, "in_channels": 3, "out_ch": 3, "ch": 32}
 HOLDER |= {"ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
 
@@ -50,15 +50,19 @@ def build_vae(config: VaeConfig, state: Mapping[str, Tensor]) -> comfy.sd.VAE:
     vae.patcher = patcher(network, vae.patcher.load_device, vae.patcher.offload_device)
     vae.latent_channels = config.latent_channels
     vae.size = None  # counted again when the host asks
-    scale_memory(vae, config.channels[0] / STABLE_DIFFUSION_WIDTH)
+    vae.downscale_ratio = vae.upscale_ratio = config.cell
+    scale_memory(vae, config.channels[0] / STABLE_DIFFUSION_WIDTH, (config.cell / STABLE_DIFFUSION_CELL) ** 2)
     return vae
 
 
-def scale_memory(vae: comfy.sd.VAE, share: float) -> None:
-    """Make the host's memory estimates fit a VAE whose widths are `share` of Stable Diffusion's."""
+def scale_memory(vae: comfy.sd.VAE, share: float, pixels: float = 1.0) -> None:
+    """Make the host's memory estimates fit a VAE whose widths are `share` of Stable Diffusion's.
+
+    pixels: how many a latent stands for, as part of Stable Diffusion's 64.
+    """
     encode, decode = vae.memory_used_encode, vae.memory_used_decode
     vae.memory_used_encode = lambda shape, dtype: share * encode(shape, dtype)
-    vae.memory_used_decode = lambda shape, dtype: share * decode(shape, dtype)
+    vae.memory_used_decode = lambda shape, dtype: share * pixels * decode(shape, dtype)
 
 
 def preview_matrix(vae: comfy.sd.VAE, scaling: float) -> tuple[list[list[float]], list[float]]:
