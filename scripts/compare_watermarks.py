@@ -25,10 +25,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--only", default="", help="methods whose name contains this")
     args = parser.parse_args()
     torch.set_num_threads(1)
     clips = [moving(photo(name, args.size), args.frames) for name in PHOTOS]
     for name, (mark, read) in methods().items():
+        if args.only not in name:
+            continue
         marked = [each(clip, mark) for clip in clips]
         errors = [(a - b).square().mean() for a, b in zip(clips, marked, strict=True)]
         psnr = torch.stack([10 * torch.log10(1 / error) for error in errors])

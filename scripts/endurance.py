@@ -106,7 +106,12 @@ def kills(base: Path, count: int, seed: int) -> dict[str, Any]:
     with ComfyServer(COMFYUI, base, Path(sys.executable)) as server:
         graph = prompt(server, length=0.0, steps=1, keep_clips=True)
         begun.append(time.monotonic())
-        whole = server.run(graph, lambda kind, data: begun.append(time.monotonic()) if kind == "text" else None)
+
+        def watch(kind: str, data: Any) -> None:
+            if kind == "text" and b"clip " in data:
+                begun.append(time.monotonic())
+
+        whole = server.run(graph, watch)
         loading, sampling = begun[1] - begun[0], time.monotonic() - begun[1]
         truth = frames_of(server, whole.outputs)
     latents, clips = store_of(base)

@@ -19,7 +19,7 @@ from ...emo_core.media.clip_store import Clips, ClipsInMemory
 from ...emo_core.media.disk import read_rows
 from . import ddim
 from .managed import to_host
-from .memory import advice
+from .memory import advice, returned
 from .model import PAYLOAD, EmoBaseModel
 from .motion import START, Motion, clip_motion
 from .progress import ClipProgress
@@ -120,6 +120,7 @@ class EmoGuider(comfy.samplers.CFGGuider):
         return torch.stack(weighted).sum(0)
 
 
+@returned()
 def sample_clips(
     guider: comfy.samplers.CFGGuider,
     noise: Any,

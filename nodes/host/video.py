@@ -12,12 +12,14 @@ from ...emo_core.diffusion.median import median_filtered
 from ...emo_core.media.disk import read_rows
 from ...emo_core.media.video import Sound, VideoWriter
 from ...emo_core.provenance.marks import Mark, marked
+from .memory import returned
 from .progress import FrameProgress
 from .spill import gathered
 
 CHUNK_BYTES = 1 << 19  # of decoded pictures held at once: the decoder needs eighty times as much, and caches are small
 
 
+@returned()
 def decode_to_file(
     latents: Tensor,
     vae: comfy.sd.VAE,
@@ -36,6 +38,7 @@ def decode_to_file(
             writer.write(marked(pictures, marks))
 
 
+@returned()
 def decode_frames(
     latents: Tensor, vae: comfy.sd.VAE, start: int, count: int, node_id: str | None, *, median: bool = False
 ) -> Tensor:
