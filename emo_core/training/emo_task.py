@@ -24,8 +24,6 @@ PURE_NOISE = 0.15
 """Share of the rows at pure noise, where few-step sampling starts."""
 NEAR = 0.094
 """What is near a mouth or an eye: the deviation of a bell, as part of the picture's side."""
-STILL = 0.05
-"""Latents that change no more than this (as variance over a clip) are still: their errors are seen, and count more."""
 ELSEWHERE = 0.25
 """Share of the portraits whose face is elsewhere in the picture, in clips that have such."""
 
@@ -136,8 +134,10 @@ class EmoTask:
             "latents": self.clips.get(clip, "latents", frames),
             "reference": self._reference(clip, rng),
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
-            "weight": self._weight(places, len(frames)) * self._stillness(clip),
+            "weight": self._weight(places, len(frames)),
         }
+        if stage.still:
+            row["weight"] = row["weight"] * self._stillness(clip)
         if self.reader is not None and places is not None:
             row["places"] = places
         if drops.random() < stage.drop_reference:
@@ -200,7 +200,7 @@ class EmoTask:
         changes, and the noise of the rest's gradients is stronger.
         """
         changes = self.clips.get(clip, "latents", slice(None)).var(0).mean(0)
-        weight = 1 / (changes + STILL)
+        weight = 1 / (changes + self.stage.still)
         return (weight / weight.mean())[None, None]
 
     def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:

@@ -26,7 +26,7 @@ from .initialise import begin_with_portrait, initialise, look_again, widened
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
-from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
+from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_HEARING, TINY_IMAGE, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -199,7 +199,7 @@ STEPS = {
     "vae": _vae,
     "latents": _latents,
     "reader": _reader,
-    "image": _stage(IMAGE, None),
+    "image": _stage(TINY_IMAGE, None),
     "audio": _audio,
     "states": _states,
     "hearing": _stage(TINY_HEARING, IMAGE),

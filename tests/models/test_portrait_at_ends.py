@@ -18,6 +18,7 @@ from emo_core.training.tiny import tiny_config
 
 FRAMES = 3
 CONFIG = tiny_config()
+CHANNELS = CONFIG.unet.latent_channels
 
 
 def model(config: EmoConfig = CONFIG) -> Emo:
@@ -33,17 +34,17 @@ def emo() -> Emo:
 
 def at_first_convolution(emo: Emo, features: list[Features]) -> torch.Tensor:
     """What the first convolution gets."""
-    latents = torch.randn(len(features) * FRAMES, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+    latents = torch.randn(len(features) * FRAMES, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(0))
     seen = []
     handle = emo.backbone.conv_in.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     with handle, torch.inference_mode():
         emo.backbone(latents, torch.full((len(features),), 500.0), features, temporal=False)
-    torch.testing.assert_close(seen[0][:, :8], latents)
-    return seen[0][:, 8:].unflatten(0, (len(features), FRAMES))
+    torch.testing.assert_close(seen[0][:, :CHANNELS], latents)
+    return seen[0][:, CHANNELS:].unflatten(0, (len(features), FRAMES))
 
 
 def portrait(emo: Emo, size: tuple[int, int] = (16, 16)) -> tuple[torch.Tensor, Features]:
-    latents = torch.randn(1, 8, *size, generator=torch.Generator().manual_seed(1))
+    latents = torch.randn(1, CHANNELS, *size, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         return latents, Features(reference=emo.encoders.reference_net(latents))
 
@@ -66,7 +67,7 @@ def test_a_portrait_of_another_size_is_brought_to_that_of_the_video(emo: Emo) ->
 def test_the_first_guess_is_the_mean_of_latents_around_the_portrait_given_the_noisy_ones() -> None:
     emo = model()
     latents, features = portrait(emo)
-    noisy = torch.randn(2 * FRAMES, 8, 16, 16, generator=torch.Generator().manual_seed(2))
+    noisy = torch.randn(2 * FRAMES, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(2))
     schedule = Schedule.create(emo.config.schedule)
     for timestep in (999, 600, 200):
         with torch.inference_mode():
@@ -85,7 +86,7 @@ def test_networks_as_in_the_paper_hand_over_tokens_only() -> None:
     _, features = portrait(plain)
     assert features.reference is not None
     assert PORTRAIT not in features.reference
-    assert plain.backbone.conv_in.weight.shape[1] == 8
+    assert plain.backbone.conv_in.weight.shape[1] == CHANNELS
 
 
 @pytest.mark.parametrize("at_ends", [False, True])
@@ -95,7 +96,7 @@ def test_shapes_tell_which_it_is(at_ends: bool) -> None:
     other = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, at_ends=not at_ends))
     derived = derive_config(other, shapes, {})
     assert derived.reference.at_ends == at_ends
-    assert derived.unet.latent_channels == 8
+    assert derived.unet.latent_channels == CHANNELS
 
 
 def test_a_widened_convolution_keeps_its_weights_and_lets_little_more_through() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,7 +17,18 @@ from emo_core.training.emo_task import EmoTask, spread_timesteps
 from emo_core.training.expression_reader import ExpressionReader
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
-from emo_core.training.stages import HEARING, IMAGE, SPEED, STAGES, TINY_VIDEO, VIDEO, Stage, freeze, kind
+from emo_core.training.stages import (
+    HEARING,
+    IMAGE,
+    SPEED,
+    STAGES,
+    TINY_HEARING,
+    TINY_VIDEO,
+    VIDEO,
+    Stage,
+    freeze,
+    kind,
+)
 
 FRAMES, STATES = 20, 3
 
@@ -78,7 +90,7 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
     assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
 
 
-@pytest.mark.parametrize("stage", [*STAGES, TINY_VIDEO], ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", [*STAGES, TINY_HEARING, TINY_VIDEO], ids=lambda stage: stage.name)
 def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
     reader = ExpressionReader(4) if stage.expression_weight else None
     task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader)
@@ -90,6 +102,23 @@ def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo,
     # keys and queries of a softmax over one token, and what only feeds zeros, may stay without gradient
     assert moved <= set(task.trained)
     assert len(moved) > 0.9 * len(task.trained)
+
+
+def test_places_that_are_still_count_more_and_the_average_place_as_much_as_ever(
+    model: Emo, clips: LatentClips
+) -> None:
+    maps = clips._maps[0]
+    maps["latents"] = np.array(maps["latents"])
+    maps["latents"][:, :, :, :2] = maps["latents"][:, :1, :, :2]  # the upper quarter never changes
+    uniform = dataclasses.replace(IMAGE, still=0.0)
+    rows = [
+        EmoTask(model, clips, stage, torch.zeros(4, 8, 8))._row(np.random.default_rng(0), np.random.default_rng(0))
+        for stage in (uniform, dataclasses.replace(uniform, still=0.05))
+    ]
+    even, weighted = (row["weight"].expand(-1, -1, 8, 8) for row in rows)
+    assert torch.equal(even, torch.ones_like(even))
+    assert weighted.mean().item() == pytest.approx(1, abs=1e-5)
+    assert weighted[..., :2, :].min() > 10 * weighted[..., 2:, :].max()
 
 
 def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
