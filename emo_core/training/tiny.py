@@ -34,7 +34,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             groups=8,
             positions=True,
             position_periods=(3.0, 40.0),
-            latent_channels=4,
+            latent_channels=8,
         ),
         reference=ReferenceConfig(at_ends=True),
         audio=AudioConfig(
@@ -46,7 +46,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         long_video=LongVideoConfig(full_clips=True),  # clips of one or two frames never occurred in training
         schedule=ScheduleConfig(prediction="v", zero_snr=True, terminal_alpha_bar=HOST_TERMINAL_ALPHA_BAR),
         vae=VaeConfig(
-            channels=(24, 32, 64), layers_per_block=1, latent_channels=4, groups=8, scaling=vae_scaling
+            channels=(24, 32, 64), layers_per_block=1, latent_channels=8, groups=8, scaling=vae_scaling
         ),
         preset=PresetConfig(size=128, fps=25.0, steps=10, guidance=1.5, audio_guidance=3.5),
     )
