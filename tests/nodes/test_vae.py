@@ -1,5 +1,7 @@
 """Our VAE in the host's: the same numbers, whatever its width."""
 
+import dataclasses
+
 import pytest
 import torch
 from support import SMALL
@@ -14,6 +16,28 @@ def test_the_hosts_vae_makes_what_ours_makes(ours, networks) -> None:
     torch.testing.assert_close(latents * SMALL.vae.scaling, scaled)
     expected = super(type(network), network).decode(scaled).movedim(1, -1) / 2 + 0.5
     torch.testing.assert_close(vae.decode(latents), expected.clamp(0, 1), atol=1e-5, rtol=0)
+
+
+def test_a_vae_with_cells_of_four_pixels_keeps_the_size_also_in_tiles(ours) -> None:
+    config = ours["emo_core.config"].VaeConfig(channels=(16, 16, 32), layers_per_block=1, groups=8, scaling=1.0)
+    state = ours["emo_core.models.vae"].AutoencoderKL(config, backend=ours["emo_core.backend"].Backend()).state_dict()
+    vae = ours["nodes.host.vae"].build_vae(config, state)
+    pictures = torch.rand(2, 64, 48, 3)
+    latents = vae.encode(pictures)
+    assert latents.shape == (2, 4, 16, 12)
+    assert vae.decode(latents).shape == pictures.shape
+    assert vae.decode_tiled(latents, tile_x=8, tile_y=8, overlap=2).shape == pictures.shape
+    assert ours["nodes.host.video"].decode_frames(latents, vae, 0, 0, None).shape == pictures.shape
+    coarse = ours["nodes.host.vae"].build_vae(*_coarser(ours, config))
+    shapes = latents.shape, (2, 4, 8, 6)  # of the same pictures
+    used = [v.memory_used_decode(shape, torch.float32) for v, shape in zip((vae, coarse), shapes, strict=True)]
+    assert used[0] == used[1]
+
+
+def _coarser(ours, config):
+    config = dataclasses.replace(config, channels=(16, 16, 32, 32))
+    network = ours["emo_core.models.vae"].AutoencoderKL(config, backend=ours["emo_core.backend"].Backend())
+    return config, network.state_dict()
 
 
 def test_previews_have_the_colours_of_the_vae(ours, networks) -> None:
