@@ -52,16 +52,16 @@ class Recipe:
     reader: LoopPlan = field(default_factory=lambda: LoopPlan(3000, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "image": LoopPlan(1200, 1e-3, cooldown=0.1),
-            "hearing": LoopPlan(2000, 1e-3, warmup=100, cooldown=0.2),
-            "video": LoopPlan(8000, 8e-4, warmup=100, cooldown=0.5),
+            "image": LoopPlan(500, 1e-3, warmup=50, cooldown=0.2),
+            "hearing": LoopPlan(3000, 1e-3, warmup=100, cooldown=0.7),
+            "video": LoopPlan(4000, 8e-4, warmup=100, cooldown=0.7),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(600, 8e-4, warmup=50, cooldown=0.5, seed=5),
-            "video": LoopPlan(1700, 7e-4, warmup=50, cooldown=0.7, seed=1),
+            "hearing": LoopPlan(1600, 8e-4, warmup=100, cooldown=0.7, seed=1),
+            "video": LoopPlan(2300, 7e-4, warmup=100, cooldown=0.7, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file."""
