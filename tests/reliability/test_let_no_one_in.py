@@ -76,6 +76,9 @@ def test_no_dangerous_calls_in_what_users_run() -> None:
     assert done.returncode == 0, done.stdout
 
 
+TRIM = 'trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None'
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "nodes").rglob("*.py")), ids=lambda path: path.name)
 def test_nodes_import_nothing_that_reaches_out(path: Path) -> None:
     words = (
@@ -91,4 +94,8 @@ def test_nodes_import_nothing_that_reaches_out(path: Path) -> None:
     found = [
         line for line in lines if line.startswith(("import ", "from ")) and line.split()[1].startswith(words)
     ]
+    if path.name == "memory.py" and found == ["import ctypes"]:  # for one call that takes nothing of a user's
+        uses = [line for line in lines if "ctypes." in line]
+        assert uses == [TRIM]
+        return
     assert not found
