@@ -45,7 +45,7 @@ class Recipe:
     clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2))
     vae: LoopPlan = field(
         default_factory=lambda: LoopPlan(
-            4400, 4e-4, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
+            2600, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
     audio: AudioPlan = field(default_factory=AudioPlan)

@@ -26,7 +26,7 @@ class VaePlan:
     """Part of the crops that are centred on the face."""
     feature_weight: float = 3.0
     """Extra weight of pixels near eyes, brows and mouth."""
-    kl: float = 1e-5
+    kl: float = 1e-6
     moved: float = 0.25
     """Part of the batches whose latents are moved, turned and resized a little before they are decoded."""
 
