@@ -34,14 +34,10 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         if len(self.attention) != len(self.channels):
-            raise ValueError(
-                f"{len(self.channels)} levels need as many attention flags, got {self.attention}"
-            )
+            raise ValueError(f"{len(self.channels)} levels need as many attention flags, got {self.attention}")
         for width in self.channels:
             if width % self.groups or width % self.heads:
-                raise ValueError(
-                    f"width {width} must be divisible by {self.groups} groups and {self.heads} heads"
-                )
+                raise ValueError(f"width {width} must be divisible by {self.groups} groups and {self.heads} heads")
 
 
 @dataclass(frozen=True)
@@ -62,9 +58,9 @@ class ReferenceConfig:
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
     at_ends: bool = False
     """The portrait's latents also stand beside the noisy latents at the backbone's first convolution, as in
-    image-to-video networks, and both are added to its output with gains per channel that the timestep sets; zeros
-    where a row has no portrait. A departure from the paper for small networks (emo-tiny), whose few normalised
-    channels do not carry a picture."""
+    image-to-video networks, and its output is what changes around them, and where: a velocity, so the schedule must
+    predict those; zeros where a row has no portrait. A departure from the paper for small networks (emo-tiny),
+    whose few normalised channels do not carry a picture."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False
@@ -257,9 +253,7 @@ class EmoConfig:
             raise ValueError(f"{levels} UNet levels need as many temporal flags, got {self.temporal.levels}")
         frames = self.temporal.motion_frames + self.temporal.clip_frames
         if frames > self.temporal.positions:
-            raise ValueError(
-                f"{frames} motion and clip frames exceed the {self.temporal.positions} positions"
-            )
+            raise ValueError(f"{frames} motion and clip frames exceed the {self.temporal.positions} positions")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

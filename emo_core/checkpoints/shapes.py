@@ -30,7 +30,7 @@ def derive_config(base: EmoConfig, shapes: Mapping[str, Shape], given: Mapping[s
     tree = merge(base.to_dict(), given)
     found: Tree = {
         "unet": _unet(shapes),
-        "reference": {"at_ends": "backbone.end_gains.weight" in shapes},
+        "reference": {"at_ends": _inputs(shapes, "backbone") > _inputs(shapes, "reference_net")},
         "temporal": _temporal(shapes, len(tree["temporal"]["levels"])),
         "face_locator": _locator(shapes),
         "audio": _audio(tree["audio"], shapes),
@@ -56,13 +56,16 @@ def derive_vae_config(shapes: Mapping[str, Shape], groups: int = 32) -> VaeConfi
 def _unet(shapes: Mapping[str, Shape]) -> Tree:
     levels = range(_count(shapes, "backbone.down_blocks.{}.resnets.0.conv1.weight"))
     return {
-        "channels": tuple(
-            _need(shapes, f"backbone.down_blocks.{i}.resnets.0.conv1.weight")[0] for i in levels
-        ),
+        "channels": tuple(_need(shapes, f"backbone.down_blocks.{i}.resnets.0.conv1.weight")[0] for i in levels),
         "attention": tuple(f"backbone.down_blocks.{i}.attentions.0.norm.weight" in shapes for i in levels),
         "layers_per_block": _count(shapes, "backbone.down_blocks.0.resnets.{}.conv1.weight"),
-        "latent_channels": _need(shapes, "backbone.conv_out.weight")[0],
+        "latent_channels": _inputs(shapes, "reference_net"),
     }
+
+
+def _inputs(shapes: Mapping[str, Shape], net: str) -> int:
+    """Channels that a net's first convolution is given."""
+    return _need(shapes, f"{net}.conv_in.weight")[1]
 
 
 def _temporal(shapes: Mapping[str, Shape], levels: int) -> Tree:
@@ -109,9 +112,7 @@ def _audio(audio: Tree, shapes: Mapping[str, Shape]) -> Tree:
 
 def _need(shapes: Mapping[str, Shape], key: str) -> Shape:
     if key not in shapes:
-        raise MissingKeyError(
-            f"the checkpoint has no tensor {key!r}: a file is incomplete or of another version"
-        )
+        raise MissingKeyError(f"the checkpoint has no tensor {key!r}: a file is incomplete or of another version")
     return shapes[key]
 
 

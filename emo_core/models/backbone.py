@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
+from ..diffusion.schedule import Schedule
 from ..modules.conditions import PORTRAIT, Batch, Features
 from ..modules.deep import DeepPass
 from ..modules.hooks import Hooks
@@ -19,20 +20,23 @@ from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
 from .unet import UNet
 
+CHANGES = (0.005, 0.3)
+"""How much latents differ from the portrait's, as variance: in still places, in faces (`ReferenceConfig.at_ends`)."""
+
 
 class Backbone(UNet):
     """Predicts the noise (or velocity) of clips from noisy latents and their features."""
 
     def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
         super().__init__(config.unet, _followers(config, backend), backend=backend)
-        self.portrait_at_ends = config.reference.at_ends
+        self.portrait_at_ends, self.schedule = config.reference.at_ends, config.schedule
         if self.portrait_at_ends:
             channels, width = config.unet.latent_channels, config.unet.channels[0]
             self.conv_in = backend.conv2d(2 * channels, width, 3)
-            self.end_gains = backend.linear(4 * width, 2 * channels)
         self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
-        self.conv_out = backend.conv2d(config.unet.channels[0], config.unet.latent_channels, 3)
+        outputs = config.unet.latent_channels * (2 if self.portrait_at_ends else 1)
+        self.conv_out = backend.conv2d(config.unet.channels[0], outputs, 3)
 
     def forward(
         self,
@@ -64,9 +68,28 @@ class Backbone(UNet):
         x = self.conv_out(silu(self.conv_norm_out(self.run(x, time, batch))))
         if portraits is None:
             return x
-        gains = self.end_gains(silu(time)).repeat_interleave(batch.frames, 0)[:, :, None, None]
-        of_noisy, of_portrait = gains.chunk(2, dim=1)
-        return x + of_noisy * noisy + of_portrait * portraits
+        alpha_bar = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)[timesteps.round().long()]
+        return _around_portrait(x, alpha_bar.repeat_interleave(batch.frames)[:, None, None, None], noisy, portraits)
+
+
+def _around_portrait(x: Tensor, alpha_bar: Tensor, noisy: Tensor, portraits: Tensor) -> Tensor:
+    """Velocity [R*F, C, h, w]: a guess around the portrait where the picture is still, elsewhere another and more.
+
+    The clean latents are taken for the portrait's with a variance of `CHANGES`: their mean, given the noisy latents.
+    This is the preconditioning of EDM (Karras et al., 2022) around the portrait. x [R*F, 2C, h, w]: what is added where
+    the picture moves, and the logit of how much it does; alpha_bar [R*F, 1, 1, 1]. Without that choice noise would have
+    to be taken out of a still background to the last number, which narrow maps between normalisations cannot.
+    """
+    signal, scale = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
+    def guess(change: float) -> Tensor:
+        spread = alpha_bar * change + scale.square()
+        of_noisy, of_portrait = signal * (1 - change / spread) / scale, -scale / spread
+        return of_noisy.to(noisy) * noisy + of_portrait.to(noisy) * portraits
+
+    still, moving = (guess(change) for change in CHANGES)
+    added, moves = x.chunk(2, dim=1)
+    return torch.lerp(still, moving + added, moves.sigmoid())
 
 
 def _add_face(x: Tensor, batch: Batch) -> Tensor:
@@ -74,9 +97,7 @@ def _add_face(x: Tensor, batch: Batch) -> Tensor:
     if all(f.face is None for f in batch.features):
         return x
     rows = list(x.unflatten(0, (len(batch.features), -1)))
-    rows = [
-        row if f.face is None else row + f.face.to(row) for row, f in zip(rows, batch.features, strict=True)
-    ]
+    rows = [row if f.face is None else row + f.face.to(row) for row, f in zip(rows, batch.features, strict=True)]
     return torch.cat(rows)
 
 
@@ -110,9 +131,7 @@ def _followers(config: EmoConfig, backend: Backend):
                 width, inner, unet.heads, unet.groups, audio.token_width, backend=backend
             )
         if config.temporal.levels[level] or path.startswith("mid_block"):
-            found["motion_modules"] = MotionModule(
-                width, unet.groups, config.temporal, speed, backend=backend
-            )
+            found["motion_modules"] = MotionModule(width, unet.groups, config.temporal, speed, backend=backend)
         return found
 
     return followers

@@ -136,8 +136,6 @@ class EmoTask:
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
             "weight": self._weight(places, len(frames)),
         }
-        if stage.still:
-            row["weight"] = row["weight"] * self._stillness(clip)
         if self.reader is not None and places is not None:
             row["places"] = places
         if drops.random() < stage.drop_reference:
@@ -193,16 +191,6 @@ class EmoTask:
                 weight += extra * _near(place, size)[:, None]
         return weight
 
-    def _stillness(self, clip: int) -> Tensor:
-        """Weight of each place of a clip [1, 1, h, w], 1 on average: more where nothing moves.
-
-        Squared error alone leaves backgrounds to chance: they are a seventh of the picture and a hundredth of what
-        changes, and the noise of the rest's gradients is stronger.
-        """
-        changes = self.clips.get(clip, "latents", slice(None)).var(0).mean(0)
-        weight = 1 / (changes + self.stage.still)
-        return (weight / weight.mean())[None, None]
-
     def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:
         """Run the encoders once for the whole batch and hand out each row's part."""
         encoders, count = self.model.encoders, self.config.temporal.motion_frames
@@ -211,18 +199,14 @@ class EmoTask:
         motion = torch.cat([row["motion"] for row in rows]) if with_motion else pictures[:0]
         pictures = torch.cat([pictures, motion])
         context = encoders.encode_context(None)  # clips hold no face embedding: the tokens of none
-        tokens = encoders.reference_net(
-            pictures, None if context is None else context.expand(len(pictures), -1, -1)
-        )
+        tokens = encoders.reference_net(pictures, None if context is None else context.expand(len(pictures), -1, -1))
         faces = encoders.face_locator(torch.cat([row["mask"] for row in rows]))
         features = []
         for index, row in enumerate(rows):
             start = len(rows) + index * count
             features.append(
                 Features(
-                    reference=None
-                    if "no_reference" in row
-                    else {k: v[index : index + 1] for k, v in tokens.items()},
+                    reference=None if "no_reference" in row else {k: v[index : index + 1] for k, v in tokens.items()},
                     motion={k: v[start : start + count] for k, v in tokens.items()} if with_motion else None,
                     audio=encoders.audio_projection(row["windows"]) if "windows" in row else None,
                     context=context,

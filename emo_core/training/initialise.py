@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch import nn
 
-from ..diffusion.schedule import Schedule
 from ..models.emo import Emo
 from ..modules.attention import Attention, FeedForward
 from ..modules.resnet import ResnetBlock
@@ -18,8 +16,9 @@ from ..modules.transformer import SpatialTransformer
 SMALL = 0.2
 """Residual branches start at this part of the scale that keeps the variance: at zero they learn far more slowly."""
 
-CHANGE = 0.1
-"""How much latents differ from the portrait's, as variance: less than faces do (0.3), more than backgrounds do."""
+MOVES = 2.0
+"""Logit with which all places move at first (`backbone._around_portrait`): from 0 on, what is added learns half as
+fast."""
 
 
 @torch.no_grad()
@@ -33,7 +32,8 @@ def initialise(model: Emo, seed: int) -> None:
     model.encoders.face_locator.conv_out.weight.mul_(SMALL)
     model.backbone.conv_out.weight.mul_(SMALL)
     if model.config.reference.at_ends:
-        begin_with_portrait(model)
+        nn.init.zeros_(model.backbone.conv_out.weight)  # the first guess is around the portrait
+        nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[model.config.unet.latent_channels :], MOVES)
     silence_speed(model)
 
 
@@ -82,37 +82,6 @@ def look_again(model: Emo, seed: int) -> None:
             _match_queries_and_keys(module)
             for layer in (module.to_q, module.to_k):
                 layer.weight.mul_(2)
-
-
-@torch.no_grad()
-def begin_with_portrait(model: Emo) -> None:
-    """Gains at the output that make the portrait the first guess, and an output of the layers before them of zero.
-
-    The clean latents are taken for the portrait's with a variance of `CHANGE`: their mean, given the noisy latents,
-    as a velocity. This is the preconditioning of EDM (Karras et al., 2022) around the portrait.
-    """
-    alpha_bar = Schedule.create(model.config.schedule).alpha_bar.double()
-    signal, scale = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-    spread = alpha_bar * CHANGE + scale.square()
-    of_noisy = (signal - signal * CHANGE / spread) / scale
-    of_portrait = -scale / spread
-    wanted = torch.stack([of_noisy, of_portrait], dim=1)
-    times = torch.arange(len(scale), dtype=torch.float32)
-    seen = silu(model.backbone.time_embedding(times, torch.float32)).double()
-    seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
-    squares = seen.T @ seen + 1e-5 * len(seen) * torch.eye(seen.shape[1], dtype=seen.dtype)
-    fit = torch.linalg.solve(squares, seen.T @ wanted).T.repeat_interleave(model.config.unet.latent_channels, 0)
-    model.backbone.end_gains.weight.copy_(fit[:, :-1])
-    model.backbone.end_gains.bias.copy_(fit[:, -1])
-    nn.init.zeros_(model.backbone.conv_out.weight)
-    nn.init.zeros_(cast(Tensor, model.backbone.conv_out.bias))
-
-
-def widened(weight: Tensor, seed: int) -> Tensor:
-    """A first convolution [C, c, 3, 3] with as many inputs again, through which little passes at first."""
-    generator = torch.Generator().manual_seed(seed)
-    more = torch.randn(weight.shape, generator=generator) * 0.3 / weight[0].numel() ** 0.5
-    return torch.cat([weight, more], dim=1)
 
 
 @torch.no_grad()

@@ -22,11 +22,11 @@ from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
 from .emo_task import EmoTask
 from .expression_reader import ExpressionReader, ReaderTask
-from .initialise import begin_with_portrait, initialise, look_again, widened
+from .initialise import initialise, look_again
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
-from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_HEARING, TINY_IMAGE, TINY_VIDEO, VIDEO, Stage
+from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -52,9 +52,9 @@ class Recipe:
     reader: LoopPlan = field(default_factory=lambda: LoopPlan(3000, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "image": LoopPlan(500, 1e-3, warmup=50, cooldown=0.2),
-            "hearing": LoopPlan(3000, 1e-3, warmup=100, cooldown=0.7),
-            "video": LoopPlan(4000, 8e-4, warmup=100, cooldown=0.7),
+            "image": LoopPlan(100, 1e-3, warmup=50, cooldown=0.2),
+            "hearing": LoopPlan(2000, 1.5e-3, warmup=100, cooldown=0.8),
+            "video": LoopPlan(1100, 1e-3, warmup=100, cooldown=0.8),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
@@ -109,14 +109,7 @@ def start_from(file: Path, folder: Path) -> None:
         save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(tiny_config(scaling), backend=Backend())
-    new = model.config.reference.at_ends and not config.reference.at_ends
-    if new:
-        tensors[FIRST] = widened(tensors[FIRST], seed=0)
-    names = [n for n in model.state_dict() if not (new and n.startswith(GAIN))]
-    model.load_state_dict({n: tensors[n.removeprefix("encoders.")] for n in names}, strict=not new)
-    if new:
-        LOG.info("%s does not see the portrait at its ends: it begins to", file)
-        begin_with_portrait(model)
+    model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
     if config.unet.position_periods != model.config.unet.position_periods:
         LOG.info("%s has other sines of places: its finest attention to the portrait begins anew", file)
         look_again(model, seed=0)
@@ -140,9 +133,7 @@ def _vae(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     if rank == 0 and not (folder / "audio" / "audio_encoder.safetensors").is_file():
-        LOG.info(
-            "audio encoder: %s", train_audio_encoder(tiny_config().audio, recipe.audio, folder / "audio")
-        )
+        LOG.info("audio encoder: %s", train_audio_encoder(tiny_config().audio, recipe.audio, folder / "audio"))
 
 
 def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -199,7 +190,7 @@ STEPS = {
     "vae": _vae,
     "latents": _latents,
     "reader": _reader,
-    "image": _stage(TINY_IMAGE, None),
+    "image": _stage(IMAGE, None),
     "audio": _audio,
     "states": _states,
     "hearing": _stage(TINY_HEARING, IMAGE),
@@ -209,7 +200,6 @@ STEPS = {
 }
 
 
-FIRST, GAIN = "backbone.conv_in.weight", "backbone.end_gains."
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
 BROUGHT_ALONG = ("vae", "image", "audio")

@@ -38,9 +38,6 @@ class Stage:
     """Extra weight of the loss near the mouth."""
     eye_weight: float = 0.0
     """Extra weight near each eye, where clips know the eyes."""
-    still: float = 0.0
-    """Places whose latents change no more than this (as variance over a clip) count more, as errors there are seen;
-    0 is the paper's even loss."""
     expression_weight: float = 0.0
     """Weight of how differently the face reads (`expression_reader`), where there is a reader."""
 
@@ -56,7 +53,6 @@ IMAGE = Stage(
     rows=8,
     drop_reference=0.05,
 )
-TINY_IMAGE = dataclasses.replace(IMAGE, still=0.05)
 HEARING = Stage(
     "hearing",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -73,7 +69,7 @@ HEARING = Stage(
 )
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
-TINY_HEARING = dataclasses.replace(HEARING, still=0.05, expression_weight=1.0)
+TINY_HEARING = dataclasses.replace(HEARING, expression_weight=1.0)
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes."""
 VIDEO = Stage(
     "video",
@@ -99,7 +95,6 @@ TINY_VIDEO = dataclasses.replace(
     motion_noise=0.3,
     lip_weight=3.0,
     eye_weight=1.5,
-    still=0.05,
     expression_weight=1.0,
 )
 """The video stage of emo-tiny: it learns head speeds as well. The paper keeps sound out while it does, as people who

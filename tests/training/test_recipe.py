@@ -107,21 +107,3 @@ def test_a_file_with_other_sines_of_places_begins_its_finest_attention_to_the_po
     changed = {n for n, value in begun.items() if not value.equal(tensors[n.removeprefix("encoders.")].float())}
     looks = re.compile(r"backbone\.(down_blocks\.0|up_blocks\.2)\..*\.attn2\.to_[qk]\.weight")
     assert changed == {name for name in begun if looks.fullmatch(name)} != set()
-
-
-def test_a_file_that_did_not_see_the_portrait_at_its_ends_begins_to(folder: Path, tmp_path: Path) -> None:
-    file = folder / "emo-tiny.safetensors"
-    with safe_open(str(file), "pt") as opened:
-        metadata = opened.metadata()
-    config = json.loads(metadata[CONFIG_KEY])
-    config["reference"]["at_ends"] = False
-    tensors = {n: value for n, value in load_file(file).items() if "end_gains" not in n}
-    first = tensors["backbone.conv_in.weight"].chunk(2, dim=1)[0].contiguous()
-    tensors["backbone.conv_in.weight"] = first
-    save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
-    start_from(tmp_path / "old.safetensors", tmp_path / "again")
-    begun = load_file(tmp_path / "again" / "image" / "model.safetensors")
-    wide = begun["backbone.conv_in.weight"]
-    assert torch.equal(wide[:, : first.shape[1]], first.float())
-    assert wide[:, first.shape[1] :].abs().sum() > 0
-    assert begun["backbone.end_gains.weight"].abs().sum() > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -102,23 +101,6 @@ def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo,
     # keys and queries of a softmax over one token, and what only feeds zeros, may stay without gradient
     assert moved <= set(task.trained)
     assert len(moved) > 0.9 * len(task.trained)
-
-
-def test_places_that_are_still_count_more_and_the_average_place_as_much_as_ever(
-    model: Emo, clips: LatentClips
-) -> None:
-    maps = clips._maps[0]
-    maps["latents"] = np.array(maps["latents"])
-    maps["latents"][:, :, :, :2] = maps["latents"][:, :1, :, :2]  # the upper quarter never changes
-    uniform = dataclasses.replace(IMAGE, still=0.0)
-    rows = [
-        EmoTask(model, clips, stage, torch.zeros(4, 8, 8))._row(np.random.default_rng(0), np.random.default_rng(0))
-        for stage in (uniform, dataclasses.replace(uniform, still=0.05))
-    ]
-    even, weighted = (row["weight"].expand(-1, -1, 8, 8) for row in rows)
-    assert torch.equal(even, torch.ones_like(even))
-    assert weighted.mean().item() == pytest.approx(1, abs=1e-5)
-    assert weighted[..., :2, :].min() > 10 * weighted[..., 2:, :].max()
 
 
 def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
