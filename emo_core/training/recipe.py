@@ -31,7 +31,7 @@ from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
 from .tiny import tiny_config
-from .vae import VaePlan, VaeTask, psnr
+from .vae import DECODER, VaePlan, VaeTask, psnr
 from .validation import Validator
 
 LOG = logging.getLogger(__name__)
@@ -48,8 +48,14 @@ class Recipe:
             2600, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
+    decoder: LoopPlan = field(
+        default_factory=lambda: LoopPlan(
+            3000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
+        )
+    )
+    """The VAE's decoder alone, behind the stages."""
     audio: AudioPlan = field(default_factory=AudioPlan)
-    reader: LoopPlan = field(default_factory=lambda: LoopPlan(3000, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
+    reader: LoopPlan = field(default_factory=lambda: LoopPlan(1500, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(100, 1e-3, warmup=50, cooldown=0.2),
@@ -123,12 +129,20 @@ def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 
 def _vae(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
-    task = VaeTask(tiny_config().vae, ClipShards(folder / "clips"), VaePlan())
+    _train_vae(VaeTask(tiny_config().vae, ClipShards(folder / "clips"), VaePlan()), recipe.vae, folder / "vae")
 
+
+def _decoder(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    task = VaeTask(tiny_config().vae, ClipShards(folder / "clips"), DECODER)
+    task.model.load_state_dict(load_state(folder / VAE))
+    _train_vae(task, recipe.decoder, folder / "decoder")
+
+
+def _train_vae(task: VaeTask, plan: LoopPlan, folder: Path) -> None:
     def report(step: int, model: nn.Module) -> None:
         LOG.info("VAE step %d: %.2f dB", step, psnr(cast(AutoencoderKL, model), task.clips, 24))
 
-    Loop(task, recipe.vae, folder / "vae", report).run()
+    Loop(task, plan, folder, report).run()
 
 
 def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -196,6 +210,7 @@ STEPS = {
     "hearing": _stage(TINY_HEARING, IMAGE),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(SPEED, VIDEO),
+    "decoder": _decoder,
     "export": _export,
 }
 
@@ -204,13 +219,14 @@ START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
 BROUGHT_ALONG = ("vae", "image", "audio")
 """Steps whose results a finished file brings along."""
-COMPANION_FILES = {"vae": "vae/model.safetensors", "audio_encoder": "audio/audio_encoder.safetensors"}
+VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
+COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors"}
 
 
 def open_vae(folder: Path) -> AutoencoderKL:
     """The trained VAE; its config's scaling brings its latents to a standard deviation of 1."""
     vae = AutoencoderKL(tiny_config().vae, backend=Backend())
-    vae.load_state_dict(load_state(folder / "vae" / "model.safetensors"))
+    vae.load_state_dict(load_state(_vae_file(folder)))
     vae.eval().requires_grad_(False)
     file = folder / "vae" / "scaling.json"
     if not file.is_file():
@@ -221,6 +237,11 @@ def open_vae(folder: Path) -> AutoencoderKL:
             file.write_text(json.dumps(1 / float(vae.moments(pictures)[0].std())))
     vae.config = dataclasses.replace(vae.config, scaling=float(json.loads(file.read_text())))
     return vae
+
+
+def _vae_file(folder: Path) -> Path:
+    finished = folder / FINISHED_VAE
+    return finished if finished.is_file() else folder / VAE
 
 
 @torch.inference_mode()
@@ -237,11 +258,11 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
         name.removeprefix("encoders."): value
         for name, value in load_state(folder / stages[-1] / "model.safetensors").items()
     }
-    for prefix, path in COMPANION_FILES.items():
+    for prefix, path in (COMPANION_FILES | {"vae": _vae_file(folder)}).items():
         tensors |= {f"{prefix}.{k}": v for k, v in load_state(folder / path).items()}
     provenance = {
         "trained_by": "python -m emo_core train",
-        "stages": {n: _steps(folder / n) for n in ("vae", *stages) if (folder / n / "log.jsonl").is_file()},
+        "stages": {n: _steps(folder / n) for n in ("vae", "decoder", *stages) if (folder / n / "log.jsonl").is_file()},
         "recipe": dataclasses.asdict(recipe),
         "torch": torch.__version__,
         "python": platform.python_version(),

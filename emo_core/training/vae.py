@@ -29,6 +29,14 @@ class VaePlan:
     kl: float = 1e-6
     moved: float = 0.25
     """Part of the batches whose latents are moved, turned and resized a little before they are decoded."""
+    encoder: bool = True
+    """Whether the encoder learns too; latents stay as they are if not."""
+    noise: float = 0.0
+    """Standard deviation of noise on the latents, as part of their own: generated ones have it. For a fixed encoder."""
+
+
+DECODER = VaePlan(moved=0.0, encoder=False, noise=0.05)
+"""Behind everything that depends on the latents: pictures of them become sharper, the latents do not change."""
 
 
 class VaeTask:
@@ -42,15 +50,22 @@ class VaeTask:
         self.model = AutoencoderKL(config, backend=Backend()).to(memory_format=torch.channels_last)
         self.clips, self.plan = clips, plan
         _initialise(self.model)
+        if not plan.encoder:
+            for part in (self.model.encoder, self.model.quant_conv):
+                part.requires_grad_(False)
 
     def loss(self, generator: torch.Generator) -> Tensor:
         """One batch of crops."""
         pictures, weight = self.crops(generator)
         pictures = pictures.to(memory_format=torch.channels_last)
-        mean, log_variance = self.model.moments(pictures)
+        with torch.set_grad_enabled(self.plan.encoder):
+            mean, log_variance = self.model.moments(pictures)
         mean, log_variance = mean.float(), log_variance.float()
         noise = torch.randn(mean.shape, generator=generator)
-        latents = mean + noise * (0.5 * log_variance).exp()
+        if self.plan.encoder:
+            latents = mean + noise * (0.5 * log_variance).exp()
+        else:
+            latents = mean + self.plan.noise * mean.std() * noise
         if torch.rand((), generator=generator) < self.plan.moved:
             move = small_moves(len(pictures), 2 * self.model.config.cell / self.plan.crop, generator)
             latents, pictures, weight = (warped(x, move) for x in (latents, pictures, weight))

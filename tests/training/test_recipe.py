@@ -36,6 +36,7 @@ RECIPE = Recipe(
     clips=4,
     clip_plan=ClipPlan(seed=2, frames=16, shard_clips=4),
     vae=BRIEF,
+    decoder=BRIEF,
     audio=AudioPlan(seeds=(1,), clips=2, held_out=1, steps=2, warmup=1, batch=2),
     reader=BRIEF,
     stages={stage.name: BRIEF for stage in STAGES},
@@ -68,7 +69,14 @@ def test_the_file_animates_and_says_how_it_was_made(folder: Path) -> None:
     frames = animated(file)
     assert frames.shape[1:] == (128, 128, 3)
     assert frames.isfinite().all()
-    assert provenance(file)["stages"] == {"vae": 2, **{stage.name: 2 for stage in STAGES}}
+    assert provenance(file)["stages"] == {"vae": 2, "decoder": 2, **{stage.name: 2 for stage in STAGES}}
+
+
+def test_the_file_has_the_finished_decoder_and_the_encoder_that_its_latents_are_of(folder: Path) -> None:
+    file, first = load_file(folder / "emo-tiny.safetensors"), load_file(folder / "vae" / "model.safetensors")
+    changed = {name for name, value in first.items() if not value.half().equal(file[f"vae.{name}"])}
+    assert changed
+    assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
 
 
 def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
