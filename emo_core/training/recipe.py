@@ -50,7 +50,7 @@ class Recipe:
     )
     decoder: LoopPlan = field(
         default_factory=lambda: LoopPlan(
-            3000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
+            2000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
     """The VAE's decoder alone, behind the stages."""
@@ -59,8 +59,8 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(100, 1e-3, warmup=50, cooldown=0.2),
-            "hearing": LoopPlan(2000, 1.5e-3, warmup=100, cooldown=0.8),
-            "video": LoopPlan(1100, 1e-3, warmup=100, cooldown=0.8),
+            "hearing": LoopPlan(1200, 2e-3, warmup=100, cooldown=0.8),
+            "video": LoopPlan(800, 1.2e-3, warmup=50, cooldown=0.8),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )

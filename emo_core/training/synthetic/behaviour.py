@@ -148,12 +148,12 @@ def _head(
     Nods and sway shrink with slow walks, so that a low speed stays low.
     """
     freedom = min(1.0, speed / 0.5)
-    swell = freedom * rng.uniform(3, 6) if singing else 0.0
-    room = np.array(LIMITS) - (swell, 1.5 * freedom, 0.8 * swell)
+    swell = freedom * rng.uniform(1.5, 3) if singing else 0.0
+    room = np.array(LIMITS) - (swell, freedom, 0.8 * swell)
     head = walk(rng, len(at), fps, speed, room)
     stress = gaussian_filter1d(prosody.loudness.astype(np.float64), 0.12 * PROSODY_RATE)
     slow = gaussian_filter1d(stress, 0.6 * PROSODY_RATE)
-    head[:, 1] -= 3.0 * freedom * sample(stress - slow, PROSODY_RATE, at)
+    head[:, 1] -= 2.0 * freedom * sample(stress - slow, PROSODY_RATE, at)
     if singing:
         turn = 2 * np.pi * rng.uniform(0.25, 0.45) * at + rng.uniform(0, 2 * np.pi)
         head[:, 0] += swell * np.sin(turn)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-LIMITS = (16.0, 10.0, 8.0)
+LIMITS = (8.0, 6.0, 4.0)
 """Largest yaw, pitch and roll, degrees either way."""
 
 _SHARE = np.array((1.0, 0.55, 0.45))  # how much of a turn goes into yaw, pitch and roll
 _AGILITY = 0.7  # 1/s: how quickly the direction of movement changes
 _PULL = 2.5  # 1/s: how strongly the direction turns back near a limit
 _PULL_PER_SPEED = 3.0  # 1/s for each degree per frame at 30 fps
-_ROUNDING = 0.05  # s: sigma that rounds the corners of reflections
+_ROUNDING = 0.03  # s: sigma that rounds the corners of reflections
 
 
 def random_speed(rng: np.random.Generator) -> float:
-    """A clip's head speed, degrees per frame: mostly 0.1 to 1.2, sometimes nearly still or up to 2.4."""
+    """A clip's head speed, degrees per frame: mostly 0.05 to 0.8, sometimes nearly still or up to 2.4."""
     kind = rng.random()
     if kind < 0.04:
         return 0.0
-    return float(rng.uniform(0.08, 1.25) if kind < 0.84 else rng.uniform(1.25, 2.4))
+    return float(rng.uniform(0.05, 0.8) if kind < 0.92 else rng.uniform(0.8, 2.4))
 
 
 def walk(
