@@ -57,10 +57,10 @@ class ReferenceConfig:
     context: Literal["none", "zeros", "tokens"] = "none"
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
     at_ends: bool = False
-    """The portrait's latents also stand beside the noisy latents at the backbone's first convolution, as in
-    image-to-video networks, and its output is what changes around them, and where: a velocity, so the schedule must
-    predict those; zeros where a row has no portrait. A departure from the paper for small networks (emo-tiny),
-    whose few normalised channels do not carry a picture."""
+    """At the backbone's first convolution the portrait's latents stand beside a linear guess of the clean ones, and its
+    output is what changes around them, and where: a velocity, so the schedule must predict those; zeros where a row
+    has no portrait. A departure from the paper for small networks (emo-tiny), whose few normalised channels do not
+    carry a picture."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False

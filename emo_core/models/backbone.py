@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -58,38 +59,59 @@ class Backbone(UNet):
         if rows == 0 or latents.shape[0] % rows:
             raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
         batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks, deep=deep)
-        noisy, portraits = latents, _portraits(latents, batch) if self.portrait_at_ends else None
+        around = self._around(latents, timesteps, batch) if self.portrait_at_ends else None
+        if around is not None:
+            latents = around.guess(CHANGES[1])
         if self.face_at_input:
             latents = _add_face(latents, batch)
-        x = self.conv_in(latents if portraits is None else torch.cat([latents, portraits], dim=1))
+        x = self.conv_in(latents if around is None else torch.cat([latents, around.portraits], dim=1))
         if not self.face_at_input:
             x = _add_face(x, batch)
         time = self.time_embedding(timesteps, latents.dtype)
         x = self.conv_out(silu(self.conv_norm_out(self.run(x, time, batch))))
-        if portraits is None:
-            return x
-        alpha_bar = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)[timesteps.round().long()]
-        return _around_portrait(x, alpha_bar.repeat_interleave(batch.frames)[:, None, None, None], noisy, portraits)
+        return x if around is None else around.velocity(x)
+
+    def _around(self, latents: Tensor, timesteps: Tensor, batch: Batch) -> AroundPortrait:
+        table = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)
+        alpha_bar = table[timesteps.round().long()].repeat_interleave(batch.frames)[:, None, None, None]
+        return AroundPortrait(latents, _portraits(latents, batch), alpha_bar)
 
 
-def _around_portrait(x: Tensor, alpha_bar: Tensor, noisy: Tensor, portraits: Tensor) -> Tensor:
-    """Velocity [R*F, C, h, w]: a guess around the portrait where the picture is still, elsewhere another and more.
+@dataclass(frozen=True)
+class AroundPortrait:
+    """Noisy latents and portraits [R*F, C, h, w] at alpha_bar [R*F, 1, 1, 1], and what they say without a network.
 
-    The clean latents are taken for the portrait's with a variance of `CHANGES`: their mean, given the noisy latents.
-    This is the preconditioning of EDM (Karras et al., 2022) around the portrait. x [R*F, 2C, h, w]: what is added where
-    the picture moves, and the logit of how much it does; alpha_bar [R*F, 1, 1, 1]. Without that choice noise would have
-    to be taken out of a still background to the last number, which narrow maps between normalisations cannot.
+    The clean latents are taken for the portrait's with a variance, `CHANGES`: their mean, given the noisy latents, is
+    the linear guess. This is the preconditioning of EDM (Karras et al., 2022) around the portrait.
     """
-    signal, scale = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
-    def guess(change: float) -> Tensor:
-        spread = alpha_bar * change + scale.square()
+    noisy: Tensor
+    portraits: Tensor
+    alpha_bar: Tensor
+
+    def guess(self, change: float) -> Tensor:
+        """The clean latents, if they differ from the portrait's by a variance of `change`."""
+        signal = self.alpha_bar.sqrt()
+        share = signal * change / (self.alpha_bar * change + 1 - self.alpha_bar)
+        rest = self.noisy - signal.to(self.noisy) * self.portraits
+        return self.portraits + share.to(rest) * rest
+
+    def velocity(self, x: Tensor) -> Tensor:
+        """Velocity of the guess for a still place where the picture is still, elsewhere of that for a face and more.
+
+        x [R*F, 2C, h, w]: what is added where the picture moves, and the logit of how much it does. Without that choice
+        noise would have to be taken out of a still background to the last number, which narrow maps between
+        normalisations cannot.
+        """
+        still, moving = (self._velocity_of_guess(change) for change in CHANGES)
+        added, moves = x.chunk(2, dim=1)
+        return torch.lerp(still, moving + added, moves.sigmoid())
+
+    def _velocity_of_guess(self, change: float) -> Tensor:
+        signal, scale = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
+        spread = self.alpha_bar * change + scale.square()
         of_noisy, of_portrait = signal * (1 - change / spread) / scale, -scale / spread
-        return of_noisy.to(noisy) * noisy + of_portrait.to(noisy) * portraits
-
-    still, moving = (guess(change) for change in CHANGES)
-    added, moves = x.chunk(2, dim=1)
-    return torch.lerp(still, moving + added, moves.sigmoid())
+        return of_noisy.to(self.noisy) * self.noisy + of_portrait.to(self.noisy) * self.portraits
 
 
 def _add_face(x: Tensor, batch: Batch) -> Tensor:

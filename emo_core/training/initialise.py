@@ -17,8 +17,8 @@ SMALL = 0.2
 """Residual branches start at this part of the scale that keeps the variance: at zero they learn far more slowly."""
 
 MOVES = 2.0
-"""Logit with which all places move at first (`backbone._around_portrait`): from 0 on, what is added learns half as
-fast."""
+"""Logit with which all places move at first (`backbone.AroundPortrait.velocity`): from 0 on, what is added learns
+half as fast."""
 
 
 @torch.no_grad()

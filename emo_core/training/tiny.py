@@ -40,7 +40,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         audio=AudioConfig(
             encoder="mel_conv", layers=5, width=128, window=5, hidden=256, tokens=8, token_width=64
         ),
-        temporal=TemporalConfig(levels=(False, True, True), heads=2),
+        temporal=TemporalConfig(levels=(True, True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(8, 16, 24)),
         speed=SpeedConfig(width=64),
         long_video=LongVideoConfig(full_clips=True),  # clips of one or two frames never occurred in training
