@@ -102,7 +102,9 @@ def average_gradients(parameters: list[nn.Parameter], accelerator: Accelerator) 
     offset = 0
     for parameter in parameters:
         count = parameter.numel()
-        parameter.grad = flat[offset : offset + count].view_as(parameter)  # type: ignore[index]
+        mean = flat[offset : offset + count].view_as(parameter)  # type: ignore[index]
+        # fused optimisers pair numbers by their place in memory: the gradient must lie as the parameter does
+        parameter.grad = torch.empty_like(parameter).copy_(mean)
         offset += count
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from emo_core.training.checkpoint import load_state
 from emo_core.training.loop import Loop, LoopPlan
 
 pytest.importorskip("accelerate")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Line:
@@ -61,7 +64,9 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_whole(
     assert task.model.weight.dtype == torch.float32
     assert task.losses[-1] < 1e-2
     seen.clear()
-    monkeypatch.setattr("emo_core.training.loop.fast_bfloat16", lambda _: False)  # a processor that is slow at it
+    monkeypatch.setattr(
+        "emo_core.training.loop.fast_bfloat16", lambda _: False
+    )  # a processor that is slow at it
     Loop(Watched(), mixed, tmp_path / "slow").run()
     assert seen == {torch.float32}
 
@@ -179,3 +184,18 @@ def test_the_8_bit_optimiser_learns_and_resumes(tmp_path: Path) -> None:
 def test_pieces_want_several_processes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="torchrun"):
         Loop(Line(), dataclasses.replace(plan(1), sharing="fsdp"), tmp_path)
+
+
+def test_two_processes_move_weights_that_lie_channels_last_as_one_does(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("convolution_run.py")
+    one, two = (
+        [sys.executable],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+    )
+    for name, command in (("one", one), ("two", two)):
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        subprocess.run(
+            [*command, str(program), str(tmp_path / name)], env=environment, check=True, timeout=300
+        )
+    alone, shared = (load_state(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    torch.testing.assert_close(shared, alone, atol=1e-5, rtol=0)
