@@ -51,17 +51,17 @@ class Bench:
         self.preset = checkpoint.config.preset
         self.encoders = self.ours("nodes.types").EncodersValue(checkpoint.config, encoders, audio)
         self.clips = self.ours("emo_core.claims.builtin").held_out_clips(data, "validation", clips)
-        self.seconds = seconds
+        self.conditions = [self._conditions(clip, seconds) for clip in range(clips)]
 
     def ours(self, name: str) -> Any:
         """One of the pack's modules."""
         return importlib.import_module(f"{self.pack}.{name}")
 
-    def conditions(self, clip: int) -> tuple[list[Any], dict[str, Any]]:
+    def _conditions(self, clip: int, seconds: float) -> tuple[list[Any], dict[str, Any]]:
         """Conditionings and empty latent of the beginning of a clip, portrait and region as in `claims.takes`."""
         values, takes = self.ours("nodes.values"), self.ours("emo_core.claims.takes")
         waveform, rate = self.clips.waveform(clip)
-        samples = torch.from_numpy(np.array(waveform))[None, : round(self.seconds * rate)]
+        samples = torch.from_numpy(waveform)[None, : round(seconds * rate)]
         sound = self.ours("emo_core.media.video").Sound(samples, rate)
         portrait = torch.from_numpy(np.array(self.clips.portraits(clip)[0])).float() / 255
         box = self.ours("emo_core.evaluation.metrics").union_box(self.clips.boxes(clip))
@@ -78,7 +78,7 @@ class Bench:
         self, clip: int, sampler: str, scheduler: str, steps: int, deep: int, share: float
     ) -> tuple[np.ndarray, float]:
         """Frames uint8 [F, H, W, 3] and the CPU seconds of sampling."""
-        conds, latent = self.conditions(clip)
+        conds, latent = self.conditions[clip]
         shortcuts = self.ours("emo_core.diffusion.shortcuts").Shortcuts(deep, share)
         model = self.ours("nodes.host.shortcuts").with_shortcuts(self.model, shortcuts)
         host = self.ours("nodes.host.sampling")

@@ -64,9 +64,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_whole(
     assert task.model.weight.dtype == torch.float32
     assert task.losses[-1] < 1e-2
     seen.clear()
-    monkeypatch.setattr(
-        "emo_core.training.loop.fast_bfloat16", lambda _: False
-    )  # a processor that is slow at it
+    monkeypatch.setattr("emo_core.training.loop.fast_bfloat16", lambda _: False)  # a processor that is slow at it
     Loop(Watched(), mixed, tmp_path / "slow").run()
     assert seen == {torch.float32}
 
