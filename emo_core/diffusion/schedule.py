@@ -56,6 +56,12 @@ class Schedule:
             return signal * x - scale * prediction, signal * prediction + scale * x
         return (x - scale * prediction) / signal, prediction
 
+    def prediction_of(self, x: Tensor, clean: Tensor, timestep: int) -> Tensor:
+        """The prediction that `split` reads as these clean latents."""
+        alpha = self.alpha_bar[timestep]
+        signal, scale = alpha.sqrt(), (1 - alpha).sqrt()
+        return ((x - signal * clean) if self.config.prediction == "epsilon" else (signal * x - clean)) / scale
+
     def timesteps(self, steps: int) -> list[int]:
         """Timesteps from noise to picture, "trailing" spacing: the first is always 999."""
         if not 1 <= steps <= TRAIN_STEPS:

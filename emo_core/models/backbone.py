@@ -21,7 +21,7 @@ from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
 from .unet import UNet
 
-CHANGES = (0.005, 0.3)
+CHANGES = (0.005, 0.15)
 """How much latents differ from the portrait's, as variance: in still places, in faces (`ReferenceConfig.at_ends`)."""
 
 

@@ -18,7 +18,7 @@ from ..config import AudioConfig
 from .checkpoint import load_state, save_state
 
 LOG = logging.getLogger(__name__)
-WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5)
+WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5, 0.15, 0.15, 0.15)
 """How much each column of `synthetic.corpus.SPEECH_TRACKS` counts: the mouth's three most."""
 
 
@@ -47,7 +47,7 @@ class AudioPlan:
 
 
 def corpus(folder: Path, plan: AudioPlan, split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Log-mels [N, 80, 2T] in half precision and tracks [N, T, 6] of synthesised clips; made once per folder."""
+    """Log-mels [N, 80, 2T] in half precision and tracks [N, T, 9] of synthesised clips; made once per folder."""
     from .synthetic.corpus import speech_corpus
 
     path = folder / f"corpus-{split}-{seed}.safetensors"
@@ -94,7 +94,7 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
 def _batch(
     mels: Tensor, tracks: Tensor, plan: AudioPlan, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Pieces of random clips: log-mels [B, 80, 2P] and what they should tell [B, P, 6]."""
+    """Pieces of random clips: log-mels [B, 80, 2P] and what they should tell [B, P, 9]."""
     rows = torch.randint(len(mels), (plan.batch,), generator=generator)
     length = round(tracks.shape[1] * plan.piece / plan.seconds)
     first = int(torch.randint(tracks.shape[1] - length + 1, (1,), generator=generator))

@@ -22,9 +22,13 @@ STATES_PER_FRAME = ("frames", "encoder_at_frames")
 GOLDEN = (5**0.5 - 1) / 2
 PURE_NOISE = 0.15
 """Share of the rows at pure noise, where few-step sampling starts."""
+READ_THROUGH = 0.4
+"""Deviation of the noise that the reader of expressions looks through, as much as it learned to."""
+OWN_STEPS = (3, 6)
+"""Fewest and most steps from noise to picture where a row begins behind the model's own (`Stage.own_states`)."""
 NEAR = 0.094
 """What is near a mouth or an eye: the deviation of a bell, as part of the picture's side."""
-ELSEWHERE = 0.25
+ELSEWHERE = 0.1
 """Share of the portraits whose face is elsewhere in the picture, in clips that have such."""
 
 
@@ -101,14 +105,49 @@ class EmoTask:
         per_frame = timesteps.repeat_interleave(self.stage.frames)
         noisy = self.schedule.add_noise(latents, noise, per_frame)
         features = self.features(rows)
+        wanted = self.schedule.target(latents, noise, per_frame)
+        weight = torch.cat([row["weight"] for row in rows])
+        own = {row: begun(drops) for row in range(len(rows)) if self._begins_itself(drops)}
+        for row, x in self._made(noise, features, own).items():
+            timestep = self.schedule.timesteps(own[row][0])[own[row][1]]
+            part = slice(row * self.stage.frames, (row + 1) * self.stage.frames)
+            timesteps[row], noisy[part] = timestep, x
+            wanted[part] = self.schedule.prediction_of(x, latents[part], timestep)
+            # the error of the clean latents: what the sound does not tell stays however little noise is left
+            weight[part] *= 1 - self.schedule.alpha_bar[timestep]
         prediction = self.model.backbone(noisy, timesteps.float(), features, temporal=self.stage.temporal)
-        error = (prediction.float() - self.schedule.target(latents, noise, per_frame)).square()
-        loss = (error * torch.cat([row["weight"] for row in rows])).mean()
+        error = (prediction.float() - wanted).square()
+        loss = (error * weight).mean()
         if self.reader is None:
             return loss
         clean = self._clean(noisy, prediction.float(), timesteps)
+        # or faint patterns that mean a mouth to this reader alone would do
+        clean = clean + READ_THROUGH * torch.randn(clean.shape, generator=generator).to(clean)
         places = torch.cat([row["places"] for row in rows])
         return loss + self.stage.expression_weight * self.reader.difference(clean, latents, places)
+
+    def _begins_itself(self, rng: np.random.Generator) -> bool:
+        return self.stage.own_states > 0 and rng.random() < self.stage.own_states
+
+    @torch.no_grad()
+    def _made(
+        self, noise: Tensor, features: list[Features], own: dict[int, tuple[int, int]]
+    ) -> dict[int, Tensor]:
+        """What the model makes of pure noise in the first of its steps, [F, C, h, w] for each row of `own`.
+
+        own: for a row the number of steps from noise to picture, and how many of them are done.
+        """
+        made = {row: self.schedule.initial_noise(noise.unflatten(0, (len(features), -1))[row]) for row in own}
+        for index in range(max((done for _, done in own.values()), default=0)):
+            rows = [row for row, (_, done) in own.items() if done > index]
+            steps = [self.schedule.timesteps(own[row][0]) for row in rows]
+            times = torch.tensor([float(timesteps[index]) for timesteps in steps], device=noise.device)
+            x = torch.cat([made[row] for row in rows])
+            shown = [features[row] for row in rows]
+            guess = self.model.backbone(x, times, shown, temporal=self.stage.temporal).float().chunk(len(rows))
+            for row, timesteps, prediction in zip(rows, steps, guess, strict=True):
+                made[row] = self.schedule.ddim_step(made[row], prediction, timesteps, index)
+        return made
 
     def _clean(self, noisy: Tensor, prediction: Tensor, timesteps: Tensor) -> Tensor:
         """The latents that a prediction for all rows stands for."""
@@ -222,6 +261,12 @@ def _near(places: Tensor, size: int) -> Tensor:
     grid = torch.arange(size) + 0.5
     dx, dy = grid - places[:, 0, None], grid - places[:, 1, None]
     return torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / (NEAR * size) ** 2)
+
+
+def begun(rng: np.random.Generator) -> tuple[int, int]:
+    """A number of steps from noise to picture, and how many of them are done: one at least, not all."""
+    steps = int(rng.integers(OWN_STEPS[0], OWN_STEPS[1] + 1))
+    return steps, int(rng.integers(1, steps))
 
 
 def spread_timesteps(seed: int, rows: int) -> list[int]:

@@ -58,9 +58,9 @@ class Recipe:
     reader: LoopPlan = field(default_factory=lambda: LoopPlan(1500, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "image": LoopPlan(100, 1e-3, warmup=50, cooldown=0.2),
-            "hearing": LoopPlan(1200, 2e-3, warmup=100, cooldown=0.8),
-            "video": LoopPlan(800, 1.2e-3, warmup=50, cooldown=0.8),
+            "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
+            "hearing": LoopPlan(800, 2e-3, warmup=100, cooldown=0.8),
+            "video": LoopPlan(1000, 1.2e-3, warmup=50, cooldown=0.8),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
@@ -71,7 +71,7 @@ class Recipe:
         }
     )
     """The stages of a folder that goes on from a finished file."""
-    validation: Validation = field(default_factory=lambda: Validation(1000, 2, 8, 1.5, 3.5))
+    validation: Validation = field(default_factory=lambda: Validation(300, 2, 8, 1.0, 1.0))
     held_out: int = 8
     """Clips of the folder that are not trained on, for validation."""
     seed: int = 0

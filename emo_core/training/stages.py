@@ -38,6 +38,8 @@ class Stage:
     """Extra weight of the loss near the mouth."""
     eye_weight: float = 0.0
     """Extra weight near each eye, where clips know the eyes."""
+    own_states: float = 0.0
+    """Part of the rows whose noisy latents are what the model itself has made of pure noise so far."""
     expression_weight: float = 0.0
     """Weight of how differently the face reads (`expression_reader`), where there is a reader."""
 
@@ -69,7 +71,7 @@ HEARING = Stage(
 )
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
-TINY_HEARING = dataclasses.replace(HEARING, expression_weight=1.0)
+TINY_HEARING = dataclasses.replace(HEARING, expression_weight=0.4, own_states=0.5)
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes."""
 VIDEO = Stage(
     "video",
@@ -95,7 +97,8 @@ TINY_VIDEO = dataclasses.replace(
     motion_noise=0.3,
     lip_weight=3.0,
     eye_weight=1.5,
-    expression_weight=1.0,
+    expression_weight=0.4,
+    own_states=0.5,
 )
 """The video stage of emo-tiny: it learns head speeds as well. The paper keeps sound out while it does, as people who
 speak up move more; in rendered clips the speed is drawn whatever is said (`synthetic.behaviour`).

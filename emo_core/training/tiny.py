@@ -38,7 +38,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         ),
         reference=ReferenceConfig(at_ends=True),
         audio=AudioConfig(
-            encoder="mel_conv", layers=5, width=128, window=5, hidden=256, tokens=8, token_width=64
+            encoder="mel_conv", layers=6, width=128, window=5, hidden=256, tokens=8, token_width=64
         ),
         temporal=TemporalConfig(levels=(True, True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(8, 16, 24)),

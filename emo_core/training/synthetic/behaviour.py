@@ -1,7 +1,7 @@
 """What the face does while it speaks or sings: one seed makes one whole performance.
 
-Everything but blinks, eye and head movement follows from the sound, as the audio-driven part must be
-predictable. Frame i shows the instant (i + 0.5) / fps, the middle of its share of the sound.
+Everything but blinks, the eyes' movement and a tenth of the head's follows from the sound, as the audio-driven part
+must be predictable. Frame i shows the instant (i + 0.5) / fps, the middle of its share of the sound.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from .acoustics import record
 from .espeak import SAMPLE_RATE, Synthesiser
-from .head_motion import LIMITS, drift, random_speed, rotation_speed, walk
+from .head_motion import LIMITS, SHARE, drift, random_speed, rotation_speed, walk
 from .prosody import RATE as PROSODY_RATE
 from .prosody import Prosody, measure, smooth_over_gaps
 from .singing import sing_clip
@@ -65,7 +65,7 @@ def perform(
     track["brow"] = np.clip(sample(brow(prosody), PROSODY_RATE, at) + _wobble(rng, count, fps, 0.02), -1, 1)
     track["smile"] = sample(smile(prosody), PROSODY_RATE, at)
     track["blink"] = blinks(rng, prosody, at)
-    asked = random_speed(rng) if speed is None else speed
+    asked = random_speed(rng) * (1.4 if singing else 1.0) if speed is None else speed
     head = _head(rng, prosody, at, fps, asked, singing)
     track["yaw"], track["pitch"], track["roll"] = head.T
     track["gaze_x"], track["gaze_y"] = gaze(rng, head, fps).T
@@ -131,7 +131,7 @@ def gaze(rng: np.random.Generator, head: np.ndarray, fps: float) -> np.ndarray:
     targets, now = np.zeros((count, 2)), 0.0
     while now < count:
         fixation = rng.exponential(1.2) + 0.4
-        aside = rng.normal(0, (0.12, 0.06)) if rng.random() < 0.6 else np.zeros(2)
+        aside = rng.normal(0, (0.12, 0.06)) if rng.random() < 0.3 else np.zeros(2)
         targets[int(now) :] = aside
         now += fixation * fps
     jumps = gaussian_filter1d(targets, max(0.02 * fps, 0.3), axis=0, mode="nearest")
@@ -140,25 +140,52 @@ def gaze(rng: np.random.Generator, head: np.ndarray, fps: float) -> np.ndarray:
     return np.clip(jumps + counter + wobble, -1, 1)
 
 
+TEMPO = 0.11
+"""Seconds: the deviation of the bell that smooths the sound a head moves to."""
+_TURN_SPREAD = (0.063, 0.088, 0.13)
+"""Deviations of `head_turns` before they are brought to 1, over many voices."""
+
+
+def head_turns(prosody: Prosody, tempo: float = TEMPO) -> np.ndarray:
+    """Where the sound moves a head, [T, 3] at `PROSODY_RATE`, of variance about 1: yaw, pitch and roll.
+
+    A loud moment nods the head down, swelling and fading turn it, bright sound tilts it. Each is a difference of
+    neighbouring moments, so what is heard within half a second determines it.
+    """
+
+    def around(values: np.ndarray, wide: float) -> np.ndarray:
+        return gaussian_filter1d(values, wide * tempo * PROSODY_RATE, mode="nearest")
+
+    loud, bright = prosody.loudness.astype(np.float64), prosody.brightness.astype(np.float64) / 2
+    turns = (around(loud, 1) - around(loud, 3), around(bright, 1.3) - around(bright, 3))
+    slope = gaussian_filter1d(loud, 1.4 * tempo * PROSODY_RATE, order=1, mode="nearest") * tempo * PROSODY_RATE
+    return np.stack((slope, -turns[0], turns[1]), axis=1) / _TURN_SPREAD
+
+
 def _head(
     rng: np.random.Generator, prosody: Prosody, at: np.ndarray, fps: float, speed: float, singing: bool
 ) -> np.ndarray:
-    """Yaw, pitch, roll [F, 3] in degrees: the walk, nods on stressed sounds, sway when singing.
+    """Yaw, pitch, roll [F, 3] in degrees: a head that turns with the sound, `speed` degrees per frame on average.
 
-    Nods and sway shrink with slow walks, so that a low speed stays low.
+    A tenth of the movement is a walk of its own, which keeps a head moving in silence. Fast heads follow quicker
+    changes of the sound, singing ones slower and so wider ones.
     """
-    freedom = min(1.0, speed / 0.5)
-    swell = freedom * rng.uniform(1.5, 3) if singing else 0.0
-    room = np.array(LIMITS) - (swell, freedom, 0.8 * swell)
-    head = walk(rng, len(at), fps, speed, room)
-    stress = gaussian_filter1d(prosody.loudness.astype(np.float64), 0.12 * PROSODY_RATE)
-    slow = gaussian_filter1d(stress, 0.6 * PROSODY_RATE)
-    head[:, 1] -= 2.0 * freedom * sample(stress - slow, PROSODY_RATE, at)
-    if singing:
-        turn = 2 * np.pi * rng.uniform(0.25, 0.45) * at + rng.uniform(0, 2 * np.pi)
-        head[:, 0] += swell * np.sin(turn)
-        head[:, 2] += 0.8 * swell * np.sin(turn + 0.6)
-    return np.clip(head, -np.array(LIMITS), LIMITS)
+    limits = np.array(LIMITS)
+    rest = rng.uniform(-0.5, 0.5, 3) * limits
+    tempo = TEMPO * (1.6 if singing else 1.0) * min(1.0, (0.6 / max(speed, 1e-3)) ** 0.8)
+    turns = np.stack([sample(column, PROSODY_RATE, at) for column in head_turns(prosody, tempo).T], axis=1)
+    own = walk(rng, len(at), fps, 1.0)
+    path = (turns + 0.3 * (own - own.mean(0)) / limits) * SHARE
+    room = limits - np.abs(rest)
+
+    def turned(amount: float) -> np.ndarray:
+        return rest + room * np.tanh(amount * path / room)
+
+    low, high = 0.0, 64.0
+    for _ in range(24):
+        amount = (low + high) / 2
+        low, high = (amount, high) if rotation_speed(turned(amount)).mean() < speed else (low, amount)
+    return turned(low)
 
 
 def _wobble(rng: np.random.Generator, count: int, fps: float, size: float) -> np.ndarray:

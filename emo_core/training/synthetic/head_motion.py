@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter1d
 LIMITS = (8.0, 6.0, 4.0)
 """Largest yaw, pitch and roll, degrees either way."""
 
-_SHARE = np.array((1.0, 0.55, 0.45))  # how much of a turn goes into yaw, pitch and roll
+SHARE = np.array((1.0, 0.55, 0.45))
+"""How much of a turn goes into yaw, pitch and roll."""
 _AGILITY = 0.7  # 1/s: how quickly the direction of movement changes
 _PULL = 2.5  # 1/s: how strongly the direction turns back near a limit
 _PULL_PER_SPEED = 3.0  # 1/s for each degree per frame at 30 fps
@@ -16,11 +17,11 @@ _ROUNDING = 0.03  # s: sigma that rounds the corners of reflections
 
 
 def random_speed(rng: np.random.Generator) -> float:
-    """A clip's head speed, degrees per frame: mostly 0.05 to 0.8, sometimes nearly still or up to 2.4."""
+    """A clip's head speed, degrees per frame: mostly 0.05 to 0.6, sometimes nearly still or up to 2.4."""
     kind = rng.random()
     if kind < 0.04:
         return 0.0
-    return float(rng.uniform(0.05, 0.8) if kind < 0.92 else rng.uniform(0.8, 2.4))
+    return float(rng.uniform(0.05, 0.6) if kind < 0.9 else rng.uniform(0.6, 2.4))
 
 
 def walk(
@@ -47,7 +48,7 @@ def walk(
         path[i] = angles
         direction += noise[i] - pull * (angles / limits) ** 3
         direction /= np.linalg.norm(direction)  # so that it turns at a limited rate and never jumps
-        step = direction * _SHARE
+        step = direction * SHARE
         angles = angles + pace[i] * step / np.linalg.norm(step)
         outside = np.abs(angles) > limits
         direction = np.where(outside, -np.sign(angles) * np.abs(direction), direction)
@@ -77,14 +78,14 @@ def rotation_speed(angles: np.ndarray) -> np.ndarray:
 
 
 def drift(rng: np.random.Generator, count: int, fps: float) -> np.ndarray:
-    """Shift x, shift y and scale [count, 3]: constant in half of the clips, else drifting over seconds."""
+    """Shift x, shift y and scale [count, 3]: constant in three of four clips, else drifting over seconds."""
     middle = rng.uniform((-0.03, -0.03, -0.04), (0.03, 0.03, 0.04))
-    if rng.random() < 0.5:
+    if rng.random() < 0.75:
         return np.tile(middle + np.array((0, 0, 1)), (count, 1))
     pad = int(4 * fps)
     slow = gaussian_filter1d(rng.standard_normal((count + 2 * pad, 3)), 1.2 * fps, axis=0)[pad : pad + count]
     spread = np.sqrt(2 * np.sqrt(np.pi) * 1.2 * fps)  # turns filtered white noise back to variance 1
-    offset = middle + slow * spread * np.array((0.018, 0.014, 0.025))
+    offset = middle + slow * spread * np.array((0.012, 0.010, 0.015))
     return np.clip(offset, (-0.06, -0.06, -0.08), (0.06, 0.06, 0.08)) + np.array((0, 0, 1))
 
 
