@@ -1,7 +1,7 @@
 """emo-tiny's own audio encoder: log-mel frames through dilated convolutions, with the interface of wav2vec2.
 
-16 kHz sound goes in, hidden states of every layer come out at 50 Hz. With six layers it sees 0.69 s to either side, so long
-sound can be encoded in pieces with exactly the same result.
+16 kHz sound goes in, hidden states of every layer come out at 50 Hz. With six layers it sees 0.69 s to either side, so
+long sound can be encoded in pieces with exactly the same result.
 """
 
 from __future__ import annotations

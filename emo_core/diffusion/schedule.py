@@ -62,6 +62,11 @@ class Schedule:
         signal, scale = alpha.sqrt(), (1 - alpha).sqrt()
         return ((x - signal * clean) if self.config.prediction == "epsilon" else (signal * x - clean)) / scale
 
+    def clean_per_prediction(self, timesteps: Tensor) -> Tensor:
+        """Squared error of the clean latents for one of the prediction, at timesteps [N]."""
+        alpha = self.alpha_bar[timesteps.cpu()]
+        return (1 - alpha) / alpha if self.config.prediction == "epsilon" else 1 - alpha
+
     def timesteps(self, steps: int) -> list[int]:
         """Timesteps from noise to picture, "trailing" spacing: the first is always 999."""
         if not 1 <= steps <= TRAIN_STEPS:

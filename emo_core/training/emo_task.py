@@ -20,16 +20,17 @@ from .stages import Stage, freeze
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
 GOLDEN = (5**0.5 - 1) / 2
-PURE_NOISE = 0.15
-"""Share of the rows at pure noise, where few-step sampling starts."""
+NOT_IN_PLACE = 0.1
+"""Weight of rows whose portrait is missing or elsewhere, in networks that begin with the portrait (`at_ends`).
+
+Their errors are twelve times those of the others: with equal weights most of what a step changes came from them, and
+1100 steps of emo-tiny learned next to nothing from the sound (docs/emo_tiny.md)."""
 READ_THROUGH = 0.4
 """Deviation of the noise that the reader of expressions looks through, as much as it learned to."""
-OWN_STEPS = (3, 6)
+OWN_STEPS = (2, 5)
 """Fewest and most steps from noise to picture where a row begins behind the model's own (`Stage.own_states`)."""
 NEAR = 0.094
 """What is near a mouth or an eye: the deviation of a bell, as part of the picture's side."""
-ELSEWHERE = 0.1
-"""Share of the portraits whose face is elsewhere in the picture, in clips that have such."""
 
 
 class Clips(Protocol):
@@ -100,7 +101,9 @@ class EmoTask:
                 row.pop("speed", None)
         rows = [{name: value.to(self.device) for name, value in row.items()} for row in rows]
         latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
-        timesteps = torch.tensor(spread_timesteps(generator.initial_seed(), len(rows)), device=self.device)
+        timesteps = torch.tensor(
+            spread_timesteps(generator.initial_seed(), len(rows), self.stage.pure_noise), device=self.device
+        )
         noise = torch.randn(latents.shape, generator=generator).to(self.device)
         per_frame = timesteps.repeat_interleave(self.stage.frames)
         noisy = self.schedule.add_noise(latents, noise, per_frame)
@@ -113,10 +116,11 @@ class EmoTask:
             part = slice(row * self.stage.frames, (row + 1) * self.stage.frames)
             timesteps[row], noisy[part] = timestep, x
             wanted[part] = self.schedule.prediction_of(x, latents[part], timestep)
-            # the error of the clean latents: what the sound does not tell stays however little noise is left
-            weight[part] *= 1 - self.schedule.alpha_bar[timestep]
         prediction = self.model.backbone(noisy, timesteps.float(), features, temporal=self.stage.temporal)
         error = (prediction.float() - wanted).square()
+        if self.stage.even:
+            per_frame = timesteps.repeat_interleave(self.stage.frames)
+            weight = weight * self.schedule.clean_per_prediction(per_frame).to(weight)[:, None, None, None]
         loss = (error * weight).mean()
         if self.reader is None:
             return loss
@@ -169,16 +173,19 @@ class EmoTask:
         else:
             frames = rng.integers(0, total, stage.frames)
         places = self._places(clip, frames)
+        reference, in_place = self._reference(clip, rng)
         row = {
             "latents": self.clips.get(clip, "latents", frames),
-            "reference": self._reference(clip, rng),
+            "reference": reference,
             "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
             "weight": self._weight(places, len(frames)),
         }
         if self.reader is not None and places is not None:
             row["places"] = places
         if drops.random() < stage.drop_reference:
-            row["no_reference"] = torch.ones(())
+            row["no_reference"], in_place = torch.ones(()), False
+        if self.config.reference.at_ends and not in_place:
+            row["weight"] *= NOT_IN_PLACE
         if stage.temporal and before:
             row["motion"] = self._motion(clip, frames[0], rng)
         if stage.audio and drops.random() >= stage.drop_audio:
@@ -189,11 +196,14 @@ class EmoTask:
             row["speed"] = self.clips.get(clip, "speed", frames)
         return row
 
-    def _reference(self, clip: int, rng: np.random.Generator) -> Tensor:
-        """Another picture of the identity: a frame of the clip (the paper), or a portrait elsewhere in the frame."""
-        if self.clips.has("portraits") and rng.random() < ELSEWHERE:
-            return self.clips.get(clip, "portraits", np.array([rng.integers(4)]))
-        return self.clips.get(clip, "latents", np.array([rng.integers(self.clips.frames(clip))]))
+    def _reference(self, clip: int, rng: np.random.Generator) -> tuple[Tensor, bool]:
+        """Another picture of the identity, and whether its face is where the clip's is.
+
+        It is a frame of the clip (the paper), or a portrait elsewhere in the frame.
+        """
+        if self.clips.has("portraits") and rng.random() < self.stage.elsewhere:
+            return self.clips.get(clip, "portraits", np.array([rng.integers(4)])), False
+        return self.clips.get(clip, "latents", np.array([rng.integers(self.clips.frames(clip))])), True
 
     def _motion(self, clip: int, first: int, rng: np.random.Generator) -> Tensor:
         count = self.config.temporal.motion_frames
@@ -269,14 +279,14 @@ def begun(rng: np.random.Generator) -> tuple[int, int]:
     return steps, int(rng.integers(1, steps))
 
 
-def spread_timesteps(seed: int, rows: int) -> list[int]:
+def spread_timesteps(seed: int, rows: int, pure_noise: float) -> list[int]:
     """Timesteps of a batch: uniform over many batches, and far from each other within one, over all processes.
 
     A batch has a handful of clips only, and the loss depends on the timestep more than on the clip: drawn
     independently they would be most of the gradient's noise. Seeds of one batch differ between processes in their
-    last 64 values (`Loop`).
+    last 64 values (`Loop`). A share of `pure_noise` is at 999, where sampling starts.
     """
     begin = np.random.default_rng(seed // 64).random()
     places = (begin + GOLDEN * (seed % 64 * rows + np.arange(rows))) % 1
-    noise = (places - PURE_NOISE) / (1 - PURE_NOISE) * TRAIN_STEPS
+    noise = (places - pure_noise) / (1 - pure_noise) * TRAIN_STEPS
     return [TRAIN_STEPS - 1 if at < 0 else min(int(at), TRAIN_STEPS - 1) for at in noise]

@@ -59,8 +59,8 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
-            "hearing": LoopPlan(800, 2e-3, warmup=100, cooldown=0.8),
-            "video": LoopPlan(1000, 1.2e-3, warmup=50, cooldown=0.8),
+            "hearing": LoopPlan(2600, 2e-3, warmup=100, cooldown=0.8),
+            "video": LoopPlan(320, 1.2e-3, warmup=30, cooldown=0.8),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )

@@ -34,10 +34,17 @@ class Stage:
     """Part of the rows that start without a clip before them (zero maps, as every first clip)."""
     motion_noise: float = 0.0
     """Largest standard deviation of noise on motion latents, so that chains do not drift."""
+    elsewhere: float = 0.0
+    """Part of the portraits whose face is elsewhere in the picture, in clips that have such."""
+    pure_noise: float = 0.15
+    """Part of the rows at pure noise, where few-step sampling starts."""
     lip_weight: float = 0.0
     """Extra weight of the loss near the mouth."""
     eye_weight: float = 0.0
     """Extra weight near each eye, where clips know the eyes."""
+    even: bool = False
+    """Count the error of the clean latents instead of the prediction's, which is ten times as large where little noise
+    hides the last details."""
     own_states: float = 0.0
     """Part of the rows whose noisy latents are what the model itself has made of pure noise so far."""
     expression_weight: float = 0.0
@@ -71,7 +78,9 @@ HEARING = Stage(
 )
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
-TINY_HEARING = dataclasses.replace(HEARING, expression_weight=0.4, own_states=0.5)
+TINY_HEARING = dataclasses.replace(
+    HEARING, elsewhere=0.1, pure_noise=0.25, even=True, own_states=0.5, expression_weight=0.1
+)
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes."""
 VIDEO = Stage(
     "video",
@@ -97,8 +106,11 @@ TINY_VIDEO = dataclasses.replace(
     motion_noise=0.3,
     lip_weight=3.0,
     eye_weight=1.5,
-    expression_weight=0.4,
-    own_states=0.5,
+    elsewhere=0.1,
+    pure_noise=0.25,
+    even=True,
+    expression_weight=0.1,
+    own_states=0.6,
 )
 """The video stage of emo-tiny: it learns head speeds as well. The paper keeps sound out while it does, as people who
 speak up move more; in rendered clips the speed is drawn whatever is said (`synthetic.behaviour`).

@@ -78,3 +78,10 @@ def test_six_steps_leave_a_little_noise() -> None:
     clean, noise = schedule.split(torch.zeros(1), torch.ones(1), timesteps[5])
     alpha = schedule.alpha_bar[0]
     torch.testing.assert_close(last, alpha.sqrt() * clean + (1 - alpha).sqrt() * noise)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_prediction_splits_into_the_latents_it_was_made_of(name: str) -> None:
+    schedule = PUBLISHED[name]
+    x, clean = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(schedule.split(x, schedule.prediction_of(x, clean, 400), 400)[0], clean)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig
 from emo_core.models.emo import Emo
-from emo_core.training.emo_task import EmoTask, spread_timesteps
+from emo_core.training.emo_task import OWN_STEPS, EmoTask, spread_timesteps
 from emo_core.training.expression_reader import ExpressionReader
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
@@ -109,9 +110,53 @@ def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) 
     assert first == second
 
 
+def test_rows_that_begin_themselves_hold_what_the_sampler_makes_of_noise(model: Emo, clips: LatentClips) -> None:
+    """The last call of a step trains; what it is given must be where the calls before it, as a sampler, end."""
+    stage = dataclasses.replace(VIDEO, own_states=1.0)
+    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8))
+    calls: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    hook = model.backbone.register_forward_hook(
+        lambda _, inputs, output: calls.append((inputs[0].clone(), inputs[1], output.detach()))
+    )
+    try:
+        task.loss(torch.Generator().manual_seed(3))
+    finally:
+        hook.remove()
+    noise, times, predictions = calls[0]
+    assert times.tolist() == [999.0] * stage.rows
+    trained, reached, _ = calls[-1]
+    found = []
+    for row, (x, guess) in enumerate(zip(noise.chunk(stage.rows), predictions.chunk(stage.rows), strict=True)):
+        for steps in range(OWN_STEPS[0], OWN_STEPS[1] + 1):
+            timesteps = task.schedule.timesteps(steps)
+            if reached[row] == timesteps[1]:  # one step from noise
+                made = task.schedule.ddim_step(x, guess, timesteps, 0)
+                torch.testing.assert_close(trained.chunk(stage.rows)[row], made)
+                found.append(row)
+    assert found
+
+
+def test_an_even_loss_is_the_error_of_the_clean_latents(model: Emo, clips: LatentClips, tmp_path: Path) -> None:
+    path = tmp_path / "part-000000" / "latents.npy"
+    np.save(path, np.zeros_like(np.load(path)))  # of clean latents that are 0, what is predicted is the error
+    task = EmoTask(model, LatentClips(tmp_path), dataclasses.replace(VIDEO, even=True, rows=3), torch.zeros(4, 8, 8))
+    calls: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    hook = model.backbone.register_forward_hook(
+        lambda _, inputs, output: calls.append((inputs[0], inputs[1], output.detach()))
+    )
+    try:
+        loss = task.loss(torch.Generator().manual_seed(3)).item()
+    finally:
+        hook.remove()
+    ((noisy, timesteps, prediction),) = calls
+    rows = zip(noisy.chunk(3), prediction.chunk(3), timesteps.tolist(), strict=True)
+    clean = torch.cat([task.schedule.split(*row[:2], int(row[2]))[0] for row in rows])
+    assert loss == pytest.approx(clean.square().mean().item(), rel=1e-4)
+
+
 def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one() -> None:
     batches = [
-        [step for rank in range(2) for step in spread_timesteps(batch * 64 + rank, 2)] for batch in range(2000)
+        [step for rank in range(2) for step in spread_timesteps(batch * 64 + rank, 2, 0.15)] for batch in range(2000)
     ]
     steps = np.array(batches)
     assert (steps == 999).mean() == pytest.approx(0.15, abs=0.01)
@@ -119,4 +164,4 @@ def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one()
     assert counts.min() > 0.93 * counts.mean()
     independent = np.random.default_rng(0).permuted(steps.ravel()).reshape(-1, 4)
     assert steps.mean(1).std() < 0.75 * independent.mean(1).std()
-    assert spread_timesteps(5, 3) == spread_timesteps(5, 3) != spread_timesteps(6, 3)
+    assert spread_timesteps(5, 3, 0.15) == spread_timesteps(5, 3, 0.15) != spread_timesteps(6, 3, 0.15)
