@@ -40,7 +40,7 @@ def clip_panel(studio: Studio, clip: int, trial: Trial) -> Image.Image:
     info = studio.clips.info[clip]
     kind = f"{info.kind}, {'sung' if info.singing else 'spoken'}"
     draw.text((3, 1), f"clip {clip}, {kind}: portrait; truth above, generated below", fill=INK)
-    panel.paste(_cell(studio.clips.frames(clip)[0]), (0, LABEL))
+    panel.paste(_cell(studio.portrait(clip)), (0, LABEL))
     truth = studio.clips.frames(clip)
     for column, frame in enumerate(chosen, 1):
         if frame < len(truth):

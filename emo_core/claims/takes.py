@@ -19,6 +19,7 @@ from ..evaluation.instrument import Instrument, Readings
 from ..evaluation.metrics import union_box
 from ..media.video import Sound
 from ..training.synthetic.clip_shards import ClipShards
+from ..training.synthetic.rest import at_rest
 
 LOG = logging.getLogger(__name__)
 SHOWN = 8
@@ -57,7 +58,7 @@ class Studio:
     def clip_take(
         self, clip: int, *, speed: float | None = -1.0, seconds: float | None = None, elsewhere: bool = False
     ) -> Take:
-        """A held-out clip again: its first frame as portrait, its sound, the region its heads took.
+        """A held-out clip again: its most restful frame as portrait, its sound, the region its heads took.
 
         speed -1 asks for the clip's own mean speed, None for no speed layers. elsewhere: the portrait is picture 0
         of the identity, whose head is in another place and pose.
@@ -95,12 +96,16 @@ class Studio:
                 last, count = frame, count + 1
         return Take(_joined(parts), np.array(steps, np.float32), np.stack(shown))
 
+    def portrait(self, clip: int) -> np.ndarray:
+        """The frame of a clip that is nearest to a portrait, uint8 [H, W, 3]."""
+        return self.clips.frames(clip)[at_rest(self.clips.tracks(clip))[0]]
+
     def frames(
         self, clip: int, sound: Sound, wish: Wish, *, elsewhere: bool = False
     ) -> Iterator[np.ndarray]:
         """Frames uint8 [f, H, W, 3] of one clip after another."""
-        pictures = self.clips.portraits(clip) if elsewhere else self.clips.frames(clip)
-        portrait = torch.from_numpy(np.array(pictures[0])).float() / 255
+        picture = self.clips.portraits(clip)[0] if elsewhere else self.portrait(clip)
+        portrait = torch.from_numpy(np.array(picture)).float() / 255
         mask = region_mask(union_box(self.clips.boxes(clip)), portrait.shape[0])
         for pictures in self.animator.animate(portrait, sound, wish, mask):
             yield (pictures * 255).round().to(torch.uint8).numpy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, silu
+from torch.nn.functional import avg_pool2d, grid_sample, interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
@@ -36,7 +36,7 @@ class Backbone(UNet):
             self.conv_in = backend.conv2d(2 * channels, width, 3)
         self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
-        outputs = config.unet.latent_channels * (2 if self.portrait_at_ends else 1)
+        outputs = 2 * config.unet.latent_channels + 2 if self.portrait_at_ends else config.unet.latent_channels
         self.conv_out = backend.conv2d(config.unet.channels[0], outputs, 3)
 
     def forward(
@@ -99,19 +99,37 @@ class AroundPortrait:
     def velocity(self, x: Tensor) -> Tensor:
         """Velocity of the guess for a still place where the picture is still, elsewhere of that for a face and more.
 
-        x [R*F, 2C, h, w]: what is added where the picture moves, and the logit of how much it does. Without that choice
-        noise would have to be taken out of a still background to the last number, which narrow maps between
-        normalisations cannot.
+        x [R*F, 2C + 2, h, w]: what is added where the picture moves, the logit of how much it does, and from where it
+        comes there: (x, y) in latent cells (`moved`). Without the choice noise would have to be taken out of a still
+        background to the last number, without the movement a turning head would have to be drawn anew; narrow maps
+        between normalisations can do neither.
         """
-        still, moving = (self._velocity_of_guess(change) for change in CHANGES)
-        added, moves = x.chunk(2, dim=1)
+        channels = self.noisy.shape[1]
+        added, moves, flow = x.split([channels, channels, 2], dim=1)
+        still = self._velocity_of_guess(CHANGES[0], self.portraits)
+        moving = self._velocity_of_guess(CHANGES[1], moved(self.portraits, flow))
         return torch.lerp(still, moving + added, moves.sigmoid())
 
-    def _velocity_of_guess(self, change: float) -> Tensor:
+    def _velocity_of_guess(self, change: float, portraits: Tensor) -> Tensor:
         signal, scale = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
         spread = self.alpha_bar * change + scale.square()
         of_noisy, of_portrait = signal * (1 - change / spread) / scale, -scale / spread
-        return of_noisy.to(self.noisy) * self.noisy + of_portrait.to(self.noisy) * self.portraits
+        return of_noisy.to(self.noisy) * self.noisy + of_portrait.to(self.noisy) * portraits
+
+
+def moved(portraits: Tensor, flow: Tensor) -> Tensor:
+    """Latents [B, C, h, w] with each cell taken from where the flow [B, 2, h, w] points: (x, y) in cells from it.
+
+    The flow is smoothed over two by two cells, so that what moves stays in one piece.
+    """
+    height, width = portraits.shape[-2:]
+    if min(height, width) > 1:
+        flow = interpolate(avg_pool2d(flow, 2, ceil_mode=True), (height, width), mode="bilinear")
+    ys = (torch.arange(height, device=flow.device, dtype=torch.float32) + 0.5)[:, None].expand(height, width)
+    xs = (torch.arange(width, device=flow.device, dtype=torch.float32) + 0.5)[None].expand(height, width)
+    x, y = (xs + flow[:, 0]) * 2 / width - 1, (ys + flow[:, 1]) * 2 / height - 1
+    grid = torch.stack([x, y], dim=-1).to(portraits)
+    return grid_sample(portraits, grid, padding_mode="border", align_corners=False)
 
 
 def _add_face(x: Tensor, batch: Batch) -> Tensor:

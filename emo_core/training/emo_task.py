@@ -16,6 +16,7 @@ from ..models.emo import Emo
 from ..modules.conditions import Features
 from .expression_reader import ExpressionReader, places_of
 from .stages import Stage, freeze
+from .synthetic.rest import at_rest
 
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
@@ -29,6 +30,8 @@ READ_THROUGH = 0.4
 """Deviation of the noise that the reader of expressions looks through, as much as it learned to."""
 OWN_STEPS = (2, 5)
 """Fewest and most steps from noise to picture where a row begins behind the model's own (`Stage.own_states`)."""
+RESTING = 3
+"""Frames of a clip that serve as its portrait."""
 NEAR = 0.094
 """What is near a mouth or an eye: the deviation of a bell, as part of the picture's side."""
 
@@ -199,11 +202,15 @@ class EmoTask:
     def _reference(self, clip: int, rng: np.random.Generator) -> tuple[Tensor, bool]:
         """Another picture of the identity, and whether its face is where the clip's is.
 
-        It is a frame of the clip (the paper), or a portrait elsewhere in the frame.
+        It is a frame of the clip (the paper), at rest where clips tell, or a portrait elsewhere in the frame.
         """
         if self.clips.has("portraits") and rng.random() < self.stage.elsewhere:
             return self.clips.get(clip, "portraits", np.array([rng.integers(4)])), False
-        return self.clips.get(clip, "latents", np.array([rng.integers(self.clips.frames(clip))])), True
+        if self.clips.has("tracks"):
+            frames = at_rest(self.clips.get(clip, "tracks", slice(None)).numpy())[:RESTING]
+        else:
+            frames = np.arange(self.clips.frames(clip))
+        return self.clips.get(clip, "latents", rng.choice(frames, 1)), True
 
     def _motion(self, clip: int, first: int, rng: np.random.Generator) -> Tensor:
         count = self.config.temporal.motion_frames

@@ -33,7 +33,8 @@ def initialise(model: Emo, seed: int) -> None:
     model.backbone.conv_out.weight.mul_(SMALL)
     if model.config.reference.at_ends:
         nn.init.zeros_(model.backbone.conv_out.weight)  # the first guess is around the portrait
-        nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[model.config.unet.latent_channels :], MOVES)
+        channels = model.config.unet.latent_channels
+        nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[channels : 2 * channels], MOVES)
     silence_speed(model)
 
 

@@ -59,8 +59,8 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
-            "hearing": LoopPlan(2600, 2e-3, warmup=100, cooldown=0.8),
-            "video": LoopPlan(320, 1.2e-3, warmup=30, cooldown=0.8),
+            "hearing": LoopPlan(3200, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
+            "video": LoopPlan(900, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
@@ -71,7 +71,7 @@ class Recipe:
         }
     )
     """The stages of a folder that goes on from a finished file."""
-    validation: Validation = field(default_factory=lambda: Validation(300, 2, 8, 1.0, 1.0))
+    validation: Validation = field(default_factory=lambda: Validation(600, 2, 8, 1.0, 1.0))
     held_out: int = 8
     """Clips of the folder that are not trained on, for validation."""
     seed: int = 0

@@ -11,7 +11,7 @@ from emo_core.backend import Backend
 from emo_core.checkpoints.shapes import derive_config
 from emo_core.config import EmoConfig
 from emo_core.diffusion.schedule import Schedule
-from emo_core.models.backbone import CHANGES
+from emo_core.models.backbone import CHANGES, moved
 from emo_core.models.emo import Emo
 from emo_core.modules.conditions import PORTRAIT, Features
 from emo_core.training.initialise import initialise
@@ -74,7 +74,7 @@ def test_a_portrait_of_another_size_is_brought_to_that_of_the_video(emo: Emo) ->
 
 def changed(emo: Emo, logit: float) -> list[tuple[torch.Tensor, torch.Tensor, int]]:
     """Clean latents that a network which adds nothing predicts and what they are predicted from, less the portrait."""
-    torch.nn.init.constant_(emo.backbone.conv_out.bias[CHANNELS:], logit)
+    torch.nn.init.constant_(emo.backbone.conv_out.bias[CHANNELS : 2 * CHANNELS], logit)
     latents, features = portrait(emo)
     noisy = torch.randn(2 * FRAMES, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(2))
     schedule, found = Schedule.create(emo.config.schedule), []
@@ -99,6 +99,36 @@ def test_the_first_guess_is_the_mean_of_latents_around_the_portrait_given_the_no
 def test_a_still_place_stays_as_in_the_portrait_whatever_the_noise() -> None:
     for clean, _, timestep in changed(model(), -30.0):
         assert clean.square().mean() < 0.01 or timestep < 100
+
+
+@pytest.mark.parametrize("size", [(16, 16), (12, 20)])
+def test_what_moves_is_taken_from_where_the_flow_points(size: tuple[int, int]) -> None:
+    latents = torch.randn(2, CHANNELS, *size, generator=torch.Generator().manual_seed(1))
+    flow = torch.tensor([3.0, -2.0])[None, :, None, None].expand(2, -1, *size)
+    found = moved(latents, flow)
+    torch.testing.assert_close(found[..., 2:, :-3], latents[..., :-2, 3:], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(moved(latents, 0 * flow), latents, atol=1e-4, rtol=1e-4)
+    halfway = moved(latents, flow / 6)[..., 1:, :-1]  # half a cell to the right, a third of one up
+    wanted = sum(
+        a * b * latents[..., 1 - up : size[0] - up, right : size[1] - 1 + right]
+        for up, a in ((0, 2 / 3), (1, 1 / 3))
+        for right, b in ((0, 0.5), (1, 0.5))
+    )
+    torch.testing.assert_close(halfway, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_that_only_moves_shows_the_portrait_moved() -> None:
+    emo = model()
+    bias = emo.backbone.conv_out.bias
+    torch.nn.init.constant_(bias[CHANNELS : 2 * CHANNELS], 30.0)
+    torch.nn.init.constant_(bias[2 * CHANNELS : 2 * CHANNELS + 1], 2.0)
+    latents, features = portrait(emo)
+    noisy = torch.randn(FRAMES, CHANNELS, 16, 16, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        velocity = emo.backbone(noisy, torch.tensor([999.0]), [features], temporal=False)
+    clean, _ = Schedule.create(emo.config.schedule).split(noisy, velocity, 999)
+    wanted = latents[..., 2:].expand(FRAMES, -1, -1, -1)
+    torch.testing.assert_close(clean[..., :-2], wanted, atol=1e-2, rtol=1e-2)
 
 
 def test_networks_as_in_the_paper_hand_over_tokens_only() -> None:
