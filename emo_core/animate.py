@@ -32,7 +32,7 @@ from .models.backbone import Backbone
 from .models.emo import Encoders
 from .models.guidance_rows import Rows, guidance_rows
 from .models.guided import Guided
-from .models.reference_pair import encode_pair
+from .models.reference_pair import ReferencePair, encode_motion, encode_pair
 from .modules.conditions import Features
 
 BUILT_IN = Path(__file__).with_name("assets") / "emo-tiny.safetensors"
@@ -169,10 +169,12 @@ class Animator:
         """Clip after clip; each sees the end of the one before through its motion frames."""
         config = self.config
         tail: Tensor | None = None
+        pair: ReferencePair | None = None
         for index, clip in enumerate(plan_clips(frames, config.temporal.clip_frames)):
             made = clip.frames if config.long_video.full_clips else min(clip.stop, frames) - clip.start
             seed = wish.seed + index
-            rows = self._rows(scene, self._motion(scene, tail, seed))
+            pair = self._pair(scene, self._motion(scene, tail, seed), pair)
+            rows = self._rows(scene, pair)
             shown = range(clip.start, clip.start + made)
             latents = sample_clip(
                 self.schedule,
@@ -192,7 +194,7 @@ class Animator:
             self.schedule,
             self._noise(frames, scene, wish.seed),
             self._steps(wish),
-            self._predict(self._weighted(self._rows(scene, None), wish), wish),
+            self._predict(self._weighted(self._rows(scene, self._pair(scene, None)), wish), wish),
             lambda step: shifted(windows, step, frames, plan),
         )
 
@@ -206,18 +208,30 @@ class Animator:
         decoded = None if tail is None else self.vae.decode(tail) / 2 + 0.5
         return self.vae.encode(motion_pictures(scene.picture, decoded, count, plan, scene.face, seed))
 
-    def _rows(self, scene: _Scene, motion: Tensor | None) -> Rows:
-        """What each row of guidance sees, with the portrait and the motion frames through the ReferenceNet."""
+    def _pair(
+        self, scene: _Scene, motion: Tensor | None, before: ReferencePair | None = None
+    ) -> ReferencePair:
+        """The portrait and the motion frames through the ReferenceNet; the portrait as it was for the clip before."""
+        net, config = self.encoders.reference_net, self.config
+        tokens = config.reference.context == "tokens"
+        context = scene.features.context if tokens else None
+        without = scene.context_without if tokens else None
+        mixed = config.reference.mixed_rows
+        if before is not None and motion is not None:
+            seen = encode_motion(net, motion, context=context, context_without=without, mixed=mixed)
+            return ReferencePair(before.reference, *seen)
         portrait = self.vae.encode(scene.picture)
-        tokens = self.config.reference.context == "tokens"
-        pair = encode_pair(
-            self.encoders.reference_net,
+        return encode_pair(
+            net,
             portrait if motion is None else torch.cat([portrait, motion]),
-            self.config.temporal.clip_frames,
-            context=scene.features.context if tokens else None,
-            context_without=scene.context_without if tokens else None,
-            mixed=self.config.reference.mixed_rows,
+            config.temporal.clip_frames,
+            context=context,
+            context_without=without,
+            mixed=mixed,
         )
+
+    def _rows(self, scene: _Scene, pair: ReferencePair) -> Rows:
+        """What each row of guidance sees."""
         full = dataclasses.replace(scene.features, reference=pair.reference, motion=pair.motion)
         return guidance_rows(self.config, full, scene.context_without, pair.motion_without)
 

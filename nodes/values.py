@@ -129,7 +129,6 @@ def conditionings(
     rows = guidance_rows(config, full, reference.context_without, reference.motion_without)
     start = ClipStart(
         portrait=as_picture(reference.portrait[None]),
-        latents=reference.latents,
         face=None if region is None else region.mask,
         context=reference.context,
         context_without=reference.context_without,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from torch import Tensor
 from ...emo_core.config import EmoConfig
 from ...emo_core.diffusion.long_video import motion_pictures
 from ...emo_core.models.emo import Encoders
-from ...emo_core.models.reference_pair import ReferencePair, Tokens, encode_pair
+from ...emo_core.models.reference_pair import ReferencePair, Tokens, encode_motion, encode_pair
 from .managed import Managed, to_host
 from .memory import reference_bytes
 
@@ -30,8 +32,6 @@ class ClipStart:
 
     portrait: Tensor
     """[1, 3, S, S] in -1..1."""
-    latents: Tensor
-    """The portrait's scaled latents [1, C, h, w]."""
     face: Tensor | None
     """Where the face may be, [S, S]."""
     context: Tensor | None
@@ -78,10 +78,7 @@ def clip_motion(
         latents = encode_pictures(
             vae, motion_pictures(start.portrait, decoded, count, plan, start.face, seed), config
         )
-    pair = encode_reference(encoders, start.latents, latents, start.context, start.context_without)
-    if pair.motion is None or pair.motion_without is None:
-        raise ValueError("the clip before has no frames: clips must have at least one")
-    return Motion(pair.motion, pair.motion_without)
+    return _encode_motion(encoders, latents, start.context, start.context_without)
 
 
 def encode_pictures(vae: Any, pictures: Tensor, config: EmoConfig) -> Tensor:
@@ -104,24 +101,41 @@ def encode_reference(
 ) -> ReferencePair:
     """Portrait and motion frames (scaled latents [1, C, h, w] and [n, C, h, w]) through the ReferenceNet."""
     latents = portrait if motion is None else torch.cat([portrait, motion.to(portrait)])
-    unet = encoders.network.config.unet
-    memory = reference_bytes(unet, tuple(latents.shape), encoders.precision.compute)
-    with encoders.on_device(memory) as network:
-        config = network.config
-        seen = [
-            None if tokens is None or config.reference.context != "tokens" else encoders.prepare(tokens)
-            for tokens in (context, context_without)
-        ]
+    with _reference_net(encoders, latents, context, context_without) as (network, seen):
         pair = encode_pair(
             network.reference_net,
             encoders.prepare(latents),
-            config.temporal.clip_frames,
-            context=seen[0],
-            context_without=seen[1],
-            mixed=config.reference.mixed_rows,
+            network.config.temporal.clip_frames,
+            **seen,
         )
-        kept = [
-            None if tokens is None else {path: to_host(value) for path, value in tokens.items()}
-            for tokens in (pair.reference, pair.motion, pair.motion_without)
+        motion_tokens = None if pair.motion is None else _kept(pair.motion)
+        motion_without = None if pair.motion_without is None else _kept(pair.motion_without)
+        return ReferencePair(_kept(pair.reference), motion_tokens, motion_without)
+
+
+def _encode_motion(
+    encoders: Managed[Encoders], latents: Tensor, context: Tensor | None, context_without: Tensor | None
+) -> Motion:
+    """Motion frames [n, C, h, w] through the ReferenceNet, without the portrait, whose tokens are known."""
+    with _reference_net(encoders, latents, context, context_without) as (network, seen):
+        guided, without = encode_motion(network.reference_net, encoders.prepare(latents), **seen)
+        return Motion(_kept(guided), _kept(without))
+
+
+@contextmanager
+def _reference_net(
+    encoders: Managed[Encoders], latents: Tensor, context: Tensor | None, context_without: Tensor | None
+) -> Iterator[tuple[Encoders, dict[str, Any]]]:
+    """The encoders on the device with room for pictures of these latents, and the options they are encoded with."""
+    memory = reference_bytes(encoders.network.config.unet, tuple(latents.shape), encoders.precision.compute)
+    with encoders.on_device(memory) as network:
+        reference = network.config.reference
+        seen = [
+            None if tokens is None or reference.context != "tokens" else encoders.prepare(tokens)
+            for tokens in (context, context_without)
         ]
-    return ReferencePair(kept[0] or {}, kept[1], kept[2])
+        yield network, {"context": seen[0], "context_without": seen[1], "mixed": reference.mixed_rows}
+
+
+def _kept(tokens: Tokens) -> Tokens:
+    return {path: to_host(value) for path, value in tokens.items()}
