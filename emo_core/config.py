@@ -58,9 +58,9 @@ class ReferenceConfig:
     """What ReferenceNet's own cross-attention gets; none builds no such layer."""
     at_ends: bool = False
     """At the backbone's first convolution the portrait's latents stand beside a linear guess of the clean ones, and its
-    output is what changes around them, and where: a velocity, so the schedule must predict those; zeros where a row
-    has no portrait. A departure from the paper for small networks (emo-tiny), whose few normalised channels do not
-    carry a picture."""
+    output is what changes around them: where, from where in the portrait it comes there, and what is added. It is a
+    velocity, so the schedule must predict those; zeros where a row has no portrait. A departure from the paper for
+    small networks (emo-tiny), whose few normalised channels do not carry a picture."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False
