@@ -97,17 +97,17 @@ class AroundPortrait:
         return self.portraits + share.to(rest) * rest
 
     def velocity(self, x: Tensor) -> Tensor:
-        """Velocity of the guess for a still place where the picture is still, elsewhere of that for a face and more.
+        """Velocity of the guess around the moved portrait where that is all, elsewhere of the guess for a face and more.
 
-        x [R*F, 2C + 2, h, w]: what is added where the picture moves, the logit of how much it does, and from where it
-        comes there: (x, y) in latent cells (`moved`). Without the choice noise would have to be taken out of a still
-        background to the last number, without the movement a turning head would have to be drawn anew; narrow maps
-        between normalisations can do neither.
+        x [R*F, 2C + 2, h, w]: what is added where the picture changes, the logit of how much it does, and from where
+        in the portrait each place comes: (x, y) in latent cells (`moved`). Without the choice noise would have to be
+        taken out of a still background to the last number, without the movement a turning head would have to be drawn
+        anew; narrow maps between normalisations can do neither.
         """
         channels = self.noisy.shape[1]
         added, moves, flow = x.split([channels, channels, 2], dim=1)
-        still = self._velocity_of_guess(CHANGES[0], self.portraits)
-        moving = self._velocity_of_guess(CHANGES[1], moved(self.portraits, flow))
+        portraits = moved(self.portraits, flow)
+        still, moving = (self._velocity_of_guess(change, portraits) for change in CHANGES)
         return torch.lerp(still, moving + added, moves.sigmoid())
 
     def _velocity_of_guess(self, change: float, portraits: Tensor) -> Tensor:

@@ -59,8 +59,8 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
-            "hearing": LoopPlan(3200, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
-            "video": LoopPlan(900, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
+            "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
+            "video": LoopPlan(680, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
