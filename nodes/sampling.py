@@ -58,14 +58,14 @@ class Sample(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "steps",
-                    default=10,
+                    default=3,
                     min=1,
                     max=1000,
                     tooltip="Denoising steps per clip. More take longer and give finer pictures.",
                 ),
                 io.Float.Input(
                     "cfg",
-                    default=1.5,
+                    default=1.0,
                     min=1.0,
                     max=30.0,
                     step=0.1,
@@ -73,7 +73,7 @@ class Sample(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "audio_cfg",
-                    default=3.5,
+                    default=1.0,
                     min=0.0,
                     max=30.0,
                     step=0.1,

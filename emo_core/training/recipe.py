@@ -60,7 +60,7 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
-            "video": LoopPlan(680, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
+            "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
         }
     )
