@@ -79,4 +79,5 @@ def test_the_trained_instrument_reads_people_it_has_never_seen(tmp_path: Path) -
     )
     rows = {row.name: row for row in accuracy(Instrument.open(), ClipShards(tmp_path), None, step=1)}
     assert rows["open"].within > 0.9
-    assert rows["yaw"].pooled > 0.9
+    # the clips' heads stay within 8 degrees now, the instrument has learned from those of 30: r says little
+    assert rows["yaw"].error < 3.0
