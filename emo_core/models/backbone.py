@@ -97,7 +97,7 @@ class AroundPortrait:
         return self.portraits + share.to(rest) * rest
 
     def velocity(self, x: Tensor) -> Tensor:
-        """Velocity of the guess around the moved portrait where that is all, elsewhere of the guess for a face and more.
+        """Velocity of the guess around the moved portrait where that is all, elsewhere of that for a face and more.
 
         x [R*F, 2C + 2, h, w]: what is added where the picture changes, the logit of how much it does, and from where
         in the portrait each place comes: (x, y) in latent cells (`moved`). Without the choice noise would have to be

@@ -69,7 +69,8 @@ def finished(pieces: Iterator[Tensor], *, median: bool) -> Iterator[Tensor]:
 
 def decoded(latents: Tensor, vae: comfy.sd.VAE, node_id: str | None) -> Iterator[Tensor]:
     """Pictures [f, 8h, 8w, 3] (or as the VAE has it) in 0..1 of latents [F, 4, h, w], a few at a time."""
-    height, width = (vae.spacial_compression_decode() * size for size in latents.shape[-2:])
+    cell: int = vae.spacial_compression_decode()  # pyright: ignore[reportAssignmentType]
+    height, width = (cell * size for size in latents.shape[-2:])
     chunk = max(2, CHUNK_BYTES // (height * width * 3 * 4))
     progress = FrameProgress(latents.shape[0], node_id)
     for start in range(0, latents.shape[0], chunk):
