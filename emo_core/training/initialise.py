@@ -71,21 +71,6 @@ def _match_queries_and_keys(attention: Attention) -> None:
 
 
 @torch.no_grad()
-def look_again(model: Emo, seed: int) -> None:
-    """New queries and keys where the finest level looks at the portrait, for a network whose table of places changed.
-
-    Twice the usual scale: attention that begins sharp learns what to look at, one that is even hardly does.
-    """
-    torch.manual_seed(seed)
-    finest = ("down_blocks.0.", f"up_blocks.{len(model.config.unet.channels) - 1}.")
-    for name, module in model.backbone.named_modules():
-        if isinstance(module, Attention) and name.startswith(finest) and name.endswith(".attn2"):
-            _match_queries_and_keys(module)
-            for layer in (module.to_q, module.to_k):
-                layer.weight.mul_(2)
-
-
-@torch.no_grad()
 def silence_speed(model: Emo) -> None:
     """Speed layers are new in the last stage: their output starts at zero, so nothing learned before changes."""
     for name, parameter in model.backbone.named_parameters():

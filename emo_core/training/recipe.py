@@ -22,7 +22,7 @@ from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
 from .emo_task import EmoTask
 from .expression_reader import ExpressionReader, ReaderTask
-from .initialise import initialise, look_again
+from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
@@ -107,18 +107,21 @@ def start_from(file: Path, folder: Path) -> None:
         metadata = opened.metadata() or {}
     if PROVENANCE_KEY not in metadata:
         raise ValueError(f"{file} is not a file that `python -m emo_core train` exported")
-    tensors = {name: value.float() for name, value in load_state(file).items()}
     config = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     scaling = config.vae.scaling
+    today = tiny_config(scaling)
+    if dataclasses.replace(config, preset=today.preset) != today:
+        raise ValueError(
+            f"{file} is an emo-tiny of another layout than today's: train one from nothing, or go on with the version "
+            "of this pack that made it"
+        )
+    tensors = {name: value.float() for name, value in load_state(file).items()}
     for prefix, path in COMPANION_FILES.items():
         part = {k.removeprefix(f"{prefix}."): tensors.pop(k) for k in list(tensors) if k.startswith(f"{prefix}.")}
         save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
-    model = Emo(tiny_config(scaling), backend=Backend())
+    model = Emo(today, backend=Backend())
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
-    if config.unet.position_periods != model.config.unet.position_periods:
-        LOG.info("%s has other sines of places: its finest attention to the portrait begins anew", file)
-        look_again(model, seed=0)
     save_state(folder / IMAGE.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
