@@ -9,6 +9,7 @@ import torch
 from emo_core.evaluation.instrument import BUILT_IN, MEASURES, Instrument, patch
 from emo_core.training.instrument import accuracy
 from emo_core.training.instrument_pictures import disturb, move
+from emo_core.training.synthetic import behaviour
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.clip_shards import ClipShards
 from emo_core.training.synthetic.clips import make_clips
@@ -73,11 +74,13 @@ def test_disturbed_pictures_are_still_the_same_pictures() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not BUILT_IN.is_file(), reason="no trained instrument in the assets")
-def test_the_trained_instrument_reads_people_it_has_never_seen(tmp_path: Path) -> None:
+def test_the_trained_instrument_reads_people_it_has_never_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(behaviour, "LIMITS", (30.0, 20.0, 18.0))  # heads turn as far as those it has learned from
     make_clips(
         tmp_path, 4, ClipPlan(seed=9, split="validation", frames=50, drawn_share=1.0, singing_share=0.0)
     )
     rows = {row.name: row for row in accuracy(Instrument.open(), ClipShards(tmp_path), None, step=1)}
     assert rows["open"].within > 0.9
-    # the clips' heads stay within 8 degrees now, the instrument has learned from those of 30: r says little
-    assert rows["yaw"].error < 3.0
+    assert rows["yaw"].pooled > 0.9

@@ -70,7 +70,7 @@ def test_the_size_of_the_picture_only_scales_the_truth(head: RenderedHead) -> No
 
 def test_the_neutral_head_fills_most_of_the_pictures_height(head: RenderedHead) -> None:
     x0, y0, x1, y1 = truth(head).box
-    assert 0.55 < (y1 - y0) / SIZE < 0.85
+    assert 0.68 < (y1 - y0) / SIZE < 0.86
     assert x0 > 0
     assert x1 < SIZE
 
