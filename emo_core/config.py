@@ -61,6 +61,9 @@ class ReferenceConfig:
     output is what changes around them: where, from where in the portrait it comes there, and what is added. It is a
     velocity, so the schedule must predict those; zeros where a row has no portrait. A departure from the paper for
     small networks (emo-tiny), whose few normalised channels do not carry a picture."""
+    mover: bool = False
+    """A small network moves the portrait to what sound, head speed and face region ask for, before the backbone draws
+    (`models.mover`; takes at_ends). A departure from the paper for small networks."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False
@@ -97,6 +100,8 @@ class AudioConfig:
     """What a window is made of. frames: states interpolated to video frames. encoder_at_frames: the encoder
     itself runs at the frame rate. state_rows: states as they are. two_per_frame: states stretched to two rows per
     frame, zeros beyond the ends."""
+    periods: int = 0
+    """Autocorrelations that the encoder hears beside the mels (mel_conv only)."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,10 @@ def derive_config(base: EmoConfig, shapes: Mapping[str, Shape], given: Mapping[s
     tree = merge(base.to_dict(), given)
     found: Tree = {
         "unet": _unet(shapes),
-        "reference": {"at_ends": _inputs(shapes, "backbone") > _inputs(shapes, "reference_net")},
+        "reference": {
+            "at_ends": _inputs(shapes, "backbone") > _inputs(shapes, "reference_net"),
+            "mover": "backbone.mover.conv_in.weight" in shapes,
+        },
         "temporal": _temporal(shapes, len(tree["temporal"]["levels"])),
         "face_locator": _locator(shapes),
         "audio": _audio(tree["audio"], shapes),

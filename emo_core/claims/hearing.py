@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..evaluation.metrics import smooth
-from ..training.synthetic.behaviour import brow, sample
-from ..training.synthetic.prosody import RATE, measure
+from ..training.synthetic.behaviour import sample
+from ..training.synthetic.prosody import RATE, measure, smooth_over_gaps
 
 SILENT = 0.06
 """Loudness, of the clip's loud parts, below which nothing is said."""
@@ -21,8 +21,9 @@ def puppet(waveform: np.ndarray, frames: int, fps: float, power: float, sigma: f
 
 
 def pitch_curve(waveform: np.ndarray, frames: int, fps: float) -> np.ndarray:
-    """Where brows should be [F], from the voice's pitch against its median (the synthetic world's rule)."""
-    return sample(brow(measure(waveform)), RATE, (np.arange(frames) + 0.5) / fps)
+    """The voice's pitch against the clip's median [F], in octaves, smoothed over 0.1 s and none in pauses."""
+    octaves = smooth_over_gaps(measure(waveform).relative_pitch, 0.08 * RATE)
+    return sample(octaves, RATE, (np.arange(frames) + 0.5) / fps)
 
 
 def silence_and_speech(waveform: np.ndarray, frames: int, fps: float) -> tuple[np.ndarray, np.ndarray]:

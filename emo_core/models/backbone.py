@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from ..modules.regional_audio import AudioModule
 from ..modules.rows import join
 from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
+from .mover import Mover
 from .unet import UNet
 
 CHANGES = (0.005, 0.15)
@@ -34,6 +36,7 @@ class Backbone(UNet):
         if self.portrait_at_ends:
             channels, width = config.unet.latent_channels, config.unet.channels[0]
             self.conv_in = backend.conv2d(2 * channels, width, 3)
+        self.mover = Mover(config, backend=backend) if config.reference.mover else None
         self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
         outputs = 2 * config.unet.latent_channels + 2 if self.portrait_at_ends else config.unet.latent_channels
@@ -64,7 +67,7 @@ class Backbone(UNet):
             latents = around.guess(CHANGES[1])
         if self.face_at_input:
             latents = _add_face(latents, batch)
-        x = self.conv_in(latents if around is None else torch.cat([latents, around.portraits], dim=1))
+        x = self.conv_in(latents if around is None else torch.cat([latents, around.moved_portraits], dim=1))
         if not self.face_at_input:
             x = _add_face(x, batch)
         time = self.time_embedding(timesteps, latents.dtype)
@@ -74,7 +77,9 @@ class Backbone(UNet):
     def _around(self, latents: Tensor, timesteps: Tensor, batch: Batch) -> AroundPortrait:
         table = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)
         alpha_bar = table[timesteps.round().long()].repeat_interleave(batch.frames)[:, None, None, None]
-        return AroundPortrait(latents, _portraits(latents, batch), alpha_bar)
+        portraits = _portraits(latents, batch)
+        flow = None if self.mover is None else self.mover(portraits, batch)
+        return AroundPortrait(latents, portraits.repeat_interleave(batch.frames, 0), alpha_bar, flow)
 
 
 @dataclass(frozen=True)
@@ -88,25 +93,32 @@ class AroundPortrait:
     noisy: Tensor
     portraits: Tensor
     alpha_bar: Tensor
+    flow: Tensor | None = None
+    """Where the mover takes each place of the portrait from, as `moved` wants it."""
+
+    @cached_property
+    def moved_portraits(self) -> Tensor:
+        """The portraits as the mover brings them."""
+        return self.portraits if self.flow is None else moved(self.portraits, self.flow)
 
     def guess(self, change: float) -> Tensor:
-        """The clean latents, if they differ from the portrait's by a variance of `change`."""
+        """The clean latents, if they differ from the moved portrait's by a variance of `change`."""
         signal = self.alpha_bar.sqrt()
         share = signal * change / (self.alpha_bar * change + 1 - self.alpha_bar)
-        rest = self.noisy - signal.to(self.noisy) * self.portraits
-        return self.portraits + share.to(rest) * rest
+        rest = self.noisy - signal.to(self.noisy) * self.moved_portraits
+        return self.moved_portraits + share.to(rest) * rest
 
     def velocity(self, x: Tensor) -> Tensor:
         """Velocity of the guess around the moved portrait where that is all, elsewhere of that for a face and more.
 
         x [R*F, 2C + 2, h, w]: what is added where the picture changes, the logit of how much it does, and from where
-        in the portrait each place comes: (x, y) in latent cells (`moved`). Without the choice noise would have to be
-        taken out of a still background to the last number, without the movement a turning head would have to be drawn
-        anew; narrow maps between normalisations can do neither.
+        in the portrait each place comes: (x, y) in latent cells (`moved`), beside what the mover says. Without the
+        choice noise would have to be taken out of a still background to the last number, without the movement a
+        turning head would have to be drawn anew; narrow maps between normalisations can do neither.
         """
         channels = self.noisy.shape[1]
         added, moves, flow = x.split([channels, channels, 2], dim=1)
-        portraits = moved(self.portraits, flow)
+        portraits = moved(self.portraits, flow if self.flow is None else self.flow + flow)
         still, moving = (self._velocity_of_guess(change, portraits) for change in CHANGES)
         return torch.lerp(still, moving + added, moves.sigmoid())
 
@@ -142,16 +154,16 @@ def _add_face(x: Tensor, batch: Batch) -> Tensor:
 
 
 def _portraits(latents: Tensor, batch: Batch) -> Tensor:
-    """The portrait of every row beside its frames' latents [R*F, C, h, w]; zeros where a row has none."""
+    """The portrait of every row beside its frames' latents [R*F, C, h, w], as [R, C, h, w]; zeros where it has none."""
     shown = batch.reference(PORTRAIT)
     if shown is None:
-        return torch.zeros_like(latents)
+        return torch.zeros_like(latents[: len(batch.features)])
     value = shown.value.to(latents)
     if value.shape[-2:] != latents.shape[-2:]:
         value = interpolate(value, latents.shape[-2:], mode="bilinear")
     if len(shown.rows) < len(batch.features):
         value = join(len(batch.features), shown.rows, value, value.new_zeros(1))
-    return value.repeat_interleave(batch.frames, 0)
+    return value
 
 
 def _followers(config: EmoConfig, backend: Backend):

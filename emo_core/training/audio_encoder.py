@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..audio.mel_conv import MelConvEncoder, log_mel, normalise
+from ..audio.mel_conv import MELS, MelConvEncoder, heard, normalise
 from ..backend import Backend
 from ..config import AudioConfig
 from .checkpoint import load_state, save_state
 
 LOG = logging.getLogger(__name__)
-WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5, 0.15, 0.15, 0.15)
+WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5, 0.15, 0.15, 0.15, 0.5, 1.0)
 """How much each column of `synthetic.corpus.SPEECH_TRACKS` counts: the mouth's three most."""
 
 
@@ -46,29 +46,39 @@ class AudioPlan:
         return min(1.0, (step + 1) / self.warmup) * (0.005 + 0.5 * (1 + math.cos(math.pi * step / self.steps)))
 
 
-def corpus(folder: Path, plan: AudioPlan, split: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Log-mels [N, 80, 2T] in half precision and tracks [N, T, 9] of synthesised clips; made once per folder."""
+def corpus(
+    folder: Path, plan: AudioPlan, periods: int, split: str, count: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """What is `heard` [N, 80 + periods, 2T] in half precision and tracks [N, T, 11] of synthesised clips.
+
+    It is made once per folder.
+    """
     from .synthetic.corpus import speech_corpus
 
     path = folder / f"corpus-{split}-{seed}.safetensors"
     if not path.is_file():
-        mels, tracks = [], []
+        sounds, tracks = [], []
         for waveform, track in speech_corpus(seed, count, split, seconds=plan.seconds):
-            mels.append(log_mel(normalise(torch.from_numpy(waveform))[None])[0].half())
+            sounds.append(heard(normalise(torch.from_numpy(waveform))[None], periods)[0].half())
             tracks.append(torch.from_numpy(track))
-        save_state(path, {"mels": torch.stack(mels), "tracks": torch.stack(tracks)})
+        save_state(path, {"sounds": torch.stack(sounds), "tracks": torch.stack(tracks)})
     made = load_state(path)
-    return made["mels"], made["tracks"]
+    return made["sounds"], made["tracks"]
 
 
-def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> dict[str, float]:
-    """Train, save `folder/audio_encoder.safetensors`, return held-out correlations of each target."""
+def train_audio_encoder(
+    config: AudioConfig, plan: AudioPlan, folder: Path, encoder: MelConvEncoder | None = None
+) -> dict[str, float]:
+    """Train, save `folder/audio_encoder.safetensors`, return held-out correlations of each target.
+
+    `encoder` is one to go on from, None a new one.
+    """
     generator = torch.Generator().manual_seed(plan.seed)
     torch.manual_seed(plan.seed)
-    encoder = MelConvEncoder(config, backend=Backend())
+    encoder = encoder or MelConvEncoder(config, backend=Backend())
     head = nn.Linear(config.width * config.layers, len(WEIGHTS))
-    parts = [corpus(folder, plan, "train", plan.clips, seed) for seed in plan.seeds]
-    mels, tracks = (torch.cat(column) for column in zip(*parts, strict=True))
+    parts = [corpus(folder, plan, config.periods, "train", plan.clips, seed) for seed in plan.seeds]
+    sounds, tracks = (torch.cat(column) for column in zip(*parts, strict=True))
     trained = [*encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(
         trained, plan.learning_rate, weight_decay=1e-3, betas=(0.9, 0.98), fused=True
@@ -76,8 +86,8 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
     losses: list[float] = []
     for step in range(plan.steps):
         optimizer.param_groups[0]["lr"] = plan.learning_rate * plan.rate(step)
-        heard, wanted = _batch(mels, tracks, plan, generator)
-        error = head(encoder.states(heard).flatten(2)) - wanted
+        sound, wanted = _batch(sounds, tracks, plan, generator)
+        error = head(encoder.states(sound).flatten(2)) - wanted
         loss = (error.square() * error.new_tensor(WEIGHTS)).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -88,20 +98,22 @@ def train_audio_encoder(config: AudioConfig, plan: AudioPlan, folder: Path) -> d
             LOG.info("audio step %d loss %.5f", step + 1, sum(losses[-500:]) / 500)
     save_state(folder / "audio_head.safetensors", head.state_dict())
     save_state(folder / "audio_encoder.safetensors", encoder.state_dict())
-    return correlations(encoder, head, *corpus(folder, plan, "validation", plan.held_out, plan.seed + 1))
+    held_out = corpus(folder, plan, config.periods, "validation", plan.held_out, plan.seed + 1)
+    return correlations(encoder, head, *held_out)
 
 
 def _batch(
-    mels: Tensor, tracks: Tensor, plan: AudioPlan, generator: torch.Generator
+    sounds: Tensor, tracks: Tensor, plan: AudioPlan, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Pieces of random clips: log-mels [B, 80, 2P] and what they should tell [B, P, 9]."""
-    rows = torch.randint(len(mels), (plan.batch,), generator=generator)
+    """Pieces of random clips: what is heard [B, 80 + periods, 2P] and what it should tell [B, P, 11]."""
+    rows = torch.randint(len(sounds), (plan.batch,), generator=generator)
     length = round(tracks.shape[1] * plan.piece / plan.seconds)
     first = int(torch.randint(tracks.shape[1] - length + 1, (1,), generator=generator))
-    heard = mels[rows, :, 2 * first : 2 * (first + length)].float()
+    sound = sounds[rows, :, 2 * first : 2 * (first + length)].float()
     # a random gain: the level in the file must not matter more than the normalisation leaves
     gain = torch.empty(plan.batch, 1, 1).uniform_(-0.5, 0.25, generator=generator)
-    return _mask_bands(heard + gain, generator), tracks[rows, first : first + length]
+    mels = _mask_bands(sound[:, :MELS] + gain, generator)
+    return torch.cat([mels, sound[:, MELS:]], dim=1), tracks[rows, first : first + length]
 
 
 def _mask_bands(mels: Tensor, generator: torch.Generator) -> Tensor:
@@ -113,12 +125,12 @@ def _mask_bands(mels: Tensor, generator: torch.Generator) -> Tensor:
     return mels.masked_fill(hidden[..., None], float(mels.min()))
 
 
-def correlations(encoder: MelConvEncoder, head: nn.Linear, mels: Tensor, tracks: Tensor) -> dict[str, float]:
+def correlations(encoder: MelConvEncoder, head: nn.Linear, sounds: Tensor, tracks: Tensor) -> dict[str, float]:
     """Pearson r of each target over all held-out clips."""
     from .synthetic.corpus import SPEECH_TRACKS
 
     with torch.inference_mode():
-        guess = torch.cat([head(encoder.states(mel[None].float()).flatten(2)) for mel in mels]).flatten(0, 1)
+        guess = torch.cat([head(encoder.states(sound[None].float()).flatten(2)) for sound in sounds]).flatten(0, 1)
     truth = tracks.flatten(0, 1)
     return {
         name: float(np.corrcoef(guess[:, i].numpy(), truth[:, i].numpy())[0, 1])

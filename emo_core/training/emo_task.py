@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -56,6 +56,14 @@ class Clips(Protocol):
     def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
         """Rows of latents, states, boxes, speed ... of a clip, float32, one per frame."""
         ...
+
+
+class Portrait(NamedTuple):
+    """Which picture of a clip is the portrait."""
+
+    name: Literal["latents", "portraits"]
+    """A frame of the clip, or a picture whose face is elsewhere."""
+    index: int
 
 
 class EmoTask:
@@ -176,13 +184,14 @@ class EmoTask:
         else:
             frames = rng.integers(0, total, stage.frames)
         places = self._places(clip, frames)
-        reference, in_place = self._reference(clip, rng)
+        portrait = self._portrait(clip, rng)
+        in_place = portrait.name == "latents"
         row = {
             "latents": self.clips.get(clip, "latents", frames),
-            "reference": reference,
-            "mask": self._mask(self.clips.get(clip, "boxes", frames), rng),
+            "reference": self.clips.get(clip, portrait.name, np.array([portrait.index])),
+            "mask": self._mask(self.clips.get(clip, "boxes", slice(None) if stage.as_asked else frames), rng),
             "weight": self._weight(places, len(frames)),
-        }
+        } | self._further(clip, frames, portrait)
         if self.reader is not None and places is not None:
             row["places"] = places
         if drops.random() < stage.drop_reference:
@@ -196,21 +205,26 @@ class EmoTask:
             reach = self.config.audio.window // 2
             row["windows"] = neighbours(states, reach, reach)[frames]
         if stage.speed:
-            row["speed"] = self.clips.get(clip, "speed", frames)
+            speed = self.clips.get(clip, "speed", slice(None))
+            row["speed"] = speed.mean().expand(len(frames)) if stage.as_asked else speed[frames]
         return row
 
-    def _reference(self, clip: int, rng: np.random.Generator) -> tuple[Tensor, bool]:
-        """Another picture of the identity, and whether its face is where the clip's is.
+    def _portrait(self, clip: int, rng: np.random.Generator) -> Portrait:
+        """Another picture of the identity.
 
         It is a frame of the clip (the paper), at rest where clips tell, or a portrait elsewhere in the frame.
         """
         if self.clips.has("portraits") and rng.random() < self.stage.elsewhere:
-            return self.clips.get(clip, "portraits", np.array([rng.integers(4)])), False
+            return Portrait("portraits", int(rng.integers(4)))
         if self.clips.has("tracks"):
             frames = at_rest(self.clips.get(clip, "tracks", slice(None)).numpy())[:RESTING]
         else:
             frames = np.arange(self.clips.frames(clip))
-        return self.clips.get(clip, "latents", rng.choice(frames, 1)), True
+        return Portrait("latents", int(rng.choice(frames)))
+
+    def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
+        """What another task wants of a row besides."""
+        return {}
 
     def _motion(self, clip: int, first: int, rng: np.random.Generator) -> Tensor:
         count = self.config.temporal.motion_frames

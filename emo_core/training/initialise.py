@@ -35,6 +35,9 @@ def initialise(model: Emo, seed: int) -> None:
         nn.init.zeros_(model.backbone.conv_out.weight)  # the first guess is around the portrait
         channels = model.config.unet.latent_channels
         nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[channels : 2 * channels], MOVES)
+    if model.backbone.mover is not None:  # nothing moves at first
+        for layer in (model.backbone.mover.conv_out, model.backbone.mover.affine):
+            nn.init.zeros_(layer.weight)
     silence_speed(model)
 
 

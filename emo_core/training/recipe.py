@@ -26,7 +26,8 @@ from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .plan_file import Validation
-from .stages import HEARING, IMAGE, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
+from .moving_task import MovingTask
+from .stages import HEARING, IMAGE, MOVING, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -59,6 +60,7 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
+            "moving": LoopPlan(3000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
@@ -95,7 +97,7 @@ def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, un
 
 
 def start_from(file: Path, folder: Path) -> None:
-    """Lay out a finished emo-tiny, so that `train` goes on with the stages that hear; done once per folder.
+    """Lay out a finished emo-tiny, so that `train` goes on with the stages that hear and draw; done once per folder.
 
     Its averaged weights are where they begin; states of the optimiser are not in such a file.
     """
@@ -122,7 +124,7 @@ def start_from(file: Path, folder: Path) -> None:
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(today, backend=Backend())
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
-    save_state(folder / IMAGE.name / "model.safetensors", model.state_dict())
+    save_state(folder / MOVING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
 
@@ -182,6 +184,10 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
         reader = _open_reader(folder, model) if stage.expression_weight else None
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
+        if stage is MOVING:
+            task = MovingTask(model, clips, stage, zero_latents(vae), reader=reader)
+            Loop(task, recipe.stage(stage.name, folder), folder / stage.name).run()
+            return
         task = EmoTask(model, clips, stage, zero_latents(vae), reader=reader)
         validator = Validator(
             task,
@@ -210,7 +216,8 @@ STEPS = {
     "image": _stage(IMAGE, None),
     "audio": _audio,
     "states": _states,
-    "hearing": _stage(TINY_HEARING, IMAGE),
+    "moving": _stage(MOVING, IMAGE),
+    "hearing": _stage(TINY_HEARING, MOVING),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(SPEED, VIDEO),
     "decoder": _decoder,
@@ -220,7 +227,7 @@ STEPS = {
 
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BROUGHT_ALONG = ("vae", "image", "audio")
+BROUGHT_ALONG = ("vae", "image", "audio", "moving")
 """Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors"}

@@ -1,4 +1,4 @@
-"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and one of our own between."""
+"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and two of our own between."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Stage:
     encoders: tuple[str, ...]
     """Encoders that are trained."""
     backbone: tuple[str, ...]
-    """Kinds of backbone parameters that are trained: picture, audio, temporal, speed."""
+    """Kinds of backbone parameters that are trained: picture, audio, temporal, speed, mover."""
     temporal: bool
     """Whether temporal modules run (and motion frames with them)."""
     audio: bool
@@ -49,6 +49,9 @@ class Stage:
     """Part of the rows whose noisy latents are what the model itself has made of pure noise so far."""
     expression_weight: float = 0.0
     """Weight of how differently the face reads (`expression_reader`), where there is a reader."""
+    as_asked: bool = False
+    """Tell the clip's mean speed and the region of all its frames, as users ask for them, instead of what the frames
+    shown take."""
 
 
 IMAGE = Stage(
@@ -62,6 +65,24 @@ IMAGE = Stage(
     rows=8,
     drop_reference=0.05,
 )
+MOVING = Stage(
+    "moving",
+    encoders=("face_locator", "audio_projection", "speed_encoder"),
+    backbone=("mover",),
+    temporal=False,
+    audio=True,
+    speed=True,
+    frames=6,
+    rows=12,
+    drop_audio=0.05,
+    drop_speed=0.1,
+    lip_weight=3.0,
+    eye_weight=3.0,
+    elsewhere=0.3,
+    expression_weight=0.02,
+    as_asked=True,
+)
+"""Not in the paper: the mover alone (`moving_task`), before anything that draws depends on it."""
 HEARING = Stage(
     "hearing",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -79,7 +100,17 @@ HEARING = Stage(
 """Not in the paper, whose networks begin with Stable Diffusion's weights: single pictures that hear their moment of
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
 TINY_HEARING = dataclasses.replace(
-    HEARING, elsewhere=0.1, pure_noise=0.25, even=True, own_states=0.5, expression_weight=0.1
+    HEARING,
+    encoders=(*HEARING.encoders, "speed_encoder"),
+    backbone=(*HEARING.backbone, "mover"),
+    speed=True,
+    drop_speed=0.1,
+    elsewhere=0.1,
+    pure_noise=0.25,
+    even=True,
+    own_states=0.5,
+    expression_weight=0.1,
+    as_asked=True,
 )
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes."""
 VIDEO = Stage(
@@ -99,9 +130,9 @@ VIDEO = Stage(
 TINY_VIDEO = dataclasses.replace(
     VIDEO,
     encoders=(*VIDEO.encoders, "speed_encoder"),
-    backbone=(*VIDEO.backbone, "speed"),
+    backbone=(*VIDEO.backbone, "speed", "mover"),
     speed=True,
-    drop_speed=0.5,
+    drop_speed=0.1,
     drop_motion=0.3,
     motion_noise=0.3,
     lip_weight=3.0,
@@ -111,6 +142,7 @@ TINY_VIDEO = dataclasses.replace(
     even=True,
     expression_weight=0.1,
     own_states=0.6,
+    as_asked=True,
 )
 """The video stage of emo-tiny: it learns head speeds as well. The paper keeps sound out while it does, as people who
 speak up move more; in rendered clips the speed is drawn whatever is said (`synthetic.behaviour`).
@@ -129,11 +161,13 @@ SPEED = Stage(
     drop_motion=0.15,
     motion_noise=0.12,
 )
-STAGES = (IMAGE, HEARING, VIDEO, SPEED)
+STAGES = (IMAGE, MOVING, HEARING, VIDEO, SPEED)
 
 
 def kind(name: str) -> str:
-    """Which part of the paper's network a parameter of `Emo` belongs to."""
+    """Which part of the paper's network a parameter of `Emo` belongs to, or ours."""
+    if ".mover." in name:
+        return "mover"
     if ".speed." in name:
         return "speed"
     if ".motion_modules." in name:

@@ -36,9 +36,9 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             position_periods=(3.0, 40.0),
             latent_channels=8,
         ),
-        reference=ReferenceConfig(at_ends=True),
+        reference=ReferenceConfig(at_ends=True, mover=True),
         audio=AudioConfig(
-            encoder="mel_conv", layers=6, width=128, window=5, hidden=256, tokens=8, token_width=64
+            encoder="mel_conv", layers=6, width=128, window=5, hidden=256, tokens=8, token_width=64, periods=40
         ),
         temporal=TemporalConfig(levels=(True, True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(8, 16, 24)),

@@ -1,7 +1,7 @@
 """What the face does while it speaks or sings: one seed makes one whole performance.
 
-Everything but blinks, the eyes' movement and a tenth of the head's follows from the sound, as the audio-driven part
-must be predictable. Frame i shows the instant (i + 0.5) / fps, the middle of its share of the sound.
+Everything but the eyes' movement, rare blinks and a tenth of the head's follows from the sound within a second around, as
+the audio-driven part must be predictable. Frame i shows the instant (i + 0.5) / fps, the middle of its share of the sound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .visemes import mouth_tracks
 SINGING_SHARE = 0.15
 """How many of the clips are sung when it is left open."""
 
-_PAUSE = 0.25  # s: a silence that is long enough for a blink
+_PAUSE = 0.15  # s: a silence that is long enough for a blink
+_APART = 0.8  # s between two blinks at least
 _PAUSE_LOUDNESS = 0.08  # of the clip's loud parts
 
 
@@ -86,14 +87,12 @@ def sample(values: np.ndarray, rate: float, at: np.ndarray) -> np.ndarray:
 
 
 def brow(prosody: Prosody) -> np.ndarray:
-    """Brows -1..1 at `PROSODY_RATE`: the voice's pitch against the clip's median, smoothed over 0.1 s."""
-    octaves = prosody.relative_pitch
-    known = octaves[~np.isnan(octaves)]
-    if not known.size:
-        return np.zeros(len(octaves), np.float32)
-    # Lively voices would saturate and flat ones do nothing: half absolute, half relative to the clip.
-    spread = max(0.5 * float(np.std(known)) + 0.09, 0.05)
-    return np.tanh(0.7 * smooth_over_gaps(octaves / spread, 0.08 * PROSODY_RATE))
+    """Brows -1..1 at `PROSODY_RATE`: the voice's pitch against what it was and will be within about a second.
+
+    Against the median of a whole clip it could not be told from any part of it, which is all that a network hears.
+    """
+    near, around = (smooth_over_gaps(prosody.relative_pitch, sigma * PROSODY_RATE) for sigma in (0.08, 0.5))
+    return np.tanh(5 * (near - around))
 
 
 def smile(prosody: Prosody) -> np.ndarray:
@@ -105,23 +104,27 @@ def smile(prosody: Prosody) -> np.ndarray:
 
 
 def blinks(rng: np.random.Generator, prosody: Prosody, at: np.ndarray) -> np.ndarray:
-    """Eyelids 0..1 at the frames' times [F]: 10 to 25 blinks a minute, most when a pause begins."""
+    """Eyelids 0..1 at the frames' times [F]: 10 to 25 blinks a minute, wherever a pause begins.
+
+    Where nobody pauses for long, there is one now and then by chance.
+    """
     quiet = gaussian_filter1d(prosody.loudness.astype(np.float64), 0.03 * PROSODY_RATE) < _PAUSE_LOUDNESS
     edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(np.int8), [0]))))
     pauses = [
-        start / PROSODY_RATE for start, end in edges.reshape(-1, 2) if end - start > _PAUSE * PROSODY_RATE
+        start / PROSODY_RATE + 0.12
+        for start, end in edges.reshape(-1, 2)
+        if start and end - start > _PAUSE * PROSODY_RATE
     ]
     times: list[float] = []
-    now, end = rng.uniform(-3.0, 2.0), float(at[-1])
+    now, end = rng.uniform(-4.0, 0.0), float(at[-1])
     while now < end:
         times.append(now)
-        due = now + 1.6 + rng.gamma(2.0, 1.2)
-        early = [p + 0.12 for p in pauses if now + 1.4 < p + 0.12 < due + 0.8]
-        now = early[0] if early and rng.random() < 0.75 else due
+        due = now + 4.0 + rng.gamma(2.0, 1.2)
+        now = min([due, *(pause for pause in pauses if pause > now + _APART)])
     lids = np.zeros(len(at))
     for time in times:
         centre = at[np.argmin(np.abs(at - time))] if 0 < time < end else time  # a frame shows it fully closed
-        lids = np.maximum(lids, np.interp(at - centre, (-0.09, -0.02, 0.02, 0.13), (0, 1, 1, 0), 0, 0))
+        lids = np.maximum(lids, np.interp(at - centre, (-0.1, -0.04, 0.06, 0.18), (0, 1, 1, 0), 0, 0))
     return lids
 
 

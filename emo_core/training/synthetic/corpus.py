@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .acoustics import record
-from .behaviour import SINGING_SHARE, head_turns, sample
+from .behaviour import SINGING_SHARE, blinks, brow, head_turns, sample
 from .espeak import Synthesiser
 from .prosody import RATE as PROSODY_RATE
 from .prosody import measure
@@ -17,9 +17,9 @@ from .texts import SPLITS, check_split
 from .visemes import RATE as MOUTH_RATE
 from .visemes import mouth_tracks
 
-SPEECH_TRACKS = ("open", "width", "round", "voiced", "pitch", "loudness", "yaw", "nod", "roll")
+SPEECH_TRACKS = ("open", "width", "round", "voiced", "pitch", "loudness", "yaw", "nod", "roll", "brow", "blink")
 """The columns of `speech_corpus`: mouth, voiced 0 or 1, octaves above the clip's median pitch (0 where
-unvoiced), RMS against the clip's own loud parts (0..1.2), and how a head turns with it (`behaviour.head_turns`)."""
+unvoiced), RMS against the clip's own loud parts (0..1.2), how a head turns with it (`behaviour.head_turns`), brows, lids."""
 FEATURE_RATE = 50
 """Hz; row i stands for the time (i + 0.5) / 50, within 2.5 ms the centre of wav2vec2's i-th frame."""
 
@@ -33,7 +33,7 @@ def speech_corpus(
     singing_share: float = SINGING_SHARE,
     synthesiser: Synthesiser | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield `count` pairs: waveform float32 [seconds * 16000] and tracks float32 [seconds * 50, 9].
+    """Yield `count` pairs: waveform float32 [seconds * 16000] and tracks float32 [seconds * 50, 11].
 
     Pair i depends on seed and i alone. Raises ValueError for an unknown split.
     """
@@ -56,4 +56,5 @@ def speech_corpus(
             sample(prosody.loudness, PROSODY_RATE, at),
         ]
         columns += [sample(column, PROSODY_RATE, at) for column in head_turns(prosody).T]
+        columns += [sample(brow(prosody), PROSODY_RATE, at), blinks(rng, prosody, at)]
         yield record(utterance.waveform, rng), np.stack(columns, axis=1).astype(np.float32)

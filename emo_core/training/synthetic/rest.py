@@ -8,7 +8,7 @@ from .types import TRACKS
 
 TURNED = {"yaw": 4.0, "pitch": 3.0, "roll": 2.0}
 """Degrees away from where a head is mostly which count as much as ..."""
-OPENED, CLOSED = 0.5, 2.0
+OPENED, CLOSED = 2.0, 2.0
 """... an open mouth and closed eyes do, times these."""
 
 
