@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..backend import Backend
+from ..backend import Backend, lay_out
 from ..config import EmoConfig, VaeConfig
 from ..models.backbone import Backbone
 from ..models.emo import Encoders
@@ -92,8 +92,9 @@ def open_checkpoint(
 
 def build_backbone(checkpoint: Checkpoint, backend: Backend) -> Backbone:
     """The denoising network with the checkpoint's tensors."""
-    model = Backbone(checkpoint.config, backend=on_meta(backend))
-    return fill(model, checkpoint.part(BACKBONE), "backbone")
+    model = fill(Backbone(checkpoint.config, backend=on_meta(backend)), checkpoint.part(BACKBONE), "backbone")
+    lay_out(model, checkpoint.config.unet.channels[0])
+    return model
 
 
 def build_encoders(checkpoint: Checkpoint, backend: Backend) -> Encoders:

@@ -17,5 +17,5 @@ def box_mask(boxes: Tensor, height: int, width: int, expand: float = 1.0) -> Ten
     y = torch.arange(height, device=boxes.device) + 0.5
     inside_x = (x >= low[:, :1]) & (x <= high[:, :1])  # [F, W]
     inside_y = (y >= low[:, 1:]) & (y <= high[:, 1:])  # [F, H]
-    union = (inside_y[:, :, None] & inside_x[:, None, :]).any(0)
+    union = inside_y.float().T @ inside_x.float() > 0
     return union.float()[None, None]

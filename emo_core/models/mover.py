@@ -16,7 +16,8 @@ from ..modules.conditions import Batch, Group
 from ..modules.resnet import ResnetBlock
 from ..modules.rows import join
 
-WIDTHS = (32, 48, 96)
+FINE, COARSE = 48, 96
+"""Widths of its maps, at a half and a quarter of the latents' size: finer ones gain little (docs/emo_tiny.md)."""
 CONTROL = 128
 """Width of what steers a frame: sound, speed, and where head and region are."""
 PLACES = 8
@@ -28,44 +29,40 @@ class Mover(nn.Module):
 
     def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
         super().__init__()
-        fine, middle, coarse = WIDTHS
         unet = config.unet
         self.faces = unet.latent_channels if config.face_locator.target == "latents" else unet.channels[0]
         groups, audio = unet.groups, config.audio
-        self.conv_in = backend.conv2d(unet.latent_channels + self.faces, fine, 3)
-        self.resnet_in = ResnetBlock(fine, fine, None, groups, backend=backend)
-        self.downsamplers = nn.ModuleList(
-            backend.conv2d(inputs, outputs, 3, stride=2) for inputs, outputs in ((fine, middle), (middle, coarse))
-        )
+        self.conv_in = backend.conv2d(unet.latent_channels + self.faces, FINE, 3, stride=2)
+        self.resnet_in = ResnetBlock(FINE, FINE, None, groups, backend=backend)
+        self.downsample = backend.conv2d(FINE, COARSE, 3, stride=2)
         self.audio_proj = backend.linear(audio.tokens * audio.token_width, CONTROL)
         self.speed_proj = backend.linear(config.speed.width, CONTROL) if config.speed else None
-        self.place_proj = backend.linear(coarse * PLACES**2, CONTROL)
+        self.place_proj = backend.linear(COARSE * PLACES**2, CONTROL)
         self.control = backend.linear(CONTROL, CONTROL)
         self.resnets = nn.ModuleList(
             ResnetBlock(inputs, outputs, CONTROL, groups, backend=backend)
-            for inputs, outputs in ((coarse, coarse), (coarse, coarse), (coarse + middle, middle), (middle + fine, fine))
+            for inputs, outputs in ((COARSE, COARSE), (COARSE, COARSE), (COARSE + FINE, FINE))
         )
         self.affine = backend.linear(CONTROL, 6)
-        self.conv_out = backend.conv2d(fine, 2, 3)
+        self.conv_out = backend.conv2d(FINE, 2, 3)
 
     def forward(self, portraits: Tensor, batch: Batch) -> Tensor:
         """Flow [R*F, 2, h, w] of R clips of F frames: (x, y) in latent cells from each place to where it comes from.
 
         portraits [R, C, h, w]: latents, zeros for a row without. Conditions that a row does not have count as zero.
         """
-        fine = self.resnet_in(silu(self.conv_in(torch.cat([portraits, _faces(portraits, batch, self.faces)], dim=1))))
-        middle = silu(self.downsamplers[0](fine))
-        coarse = silu(self.downsamplers[1](middle))
+        fine = self.resnet_in(self.conv_in(torch.cat([portraits, _faces(portraits, batch, self.faces)], dim=1)))
+        coarse = self.downsample(silu(fine))
         control = self._control(coarse, batch)
-        fine, middle, x = (each.repeat_interleave(batch.frames, 0) for each in (fine, middle, coarse))
+        fine, x = (each.repeat_interleave(batch.frames, 0) for each in (fine, coarse))
         x = self.resnets[1](self.resnets[0](x, control), control)
-        for skip, resnet in zip((middle, fine), self.resnets[2:], strict=True):
-            x = resnet(torch.cat([interpolate(x, skip.shape[-2:]), skip], dim=1), control)
-        return self.conv_out(silu(x)) + _affine_flow(self.affine(silu(control)), x.shape[-2:])
+        x = self.resnets[2](torch.cat([interpolate(x, fine.shape[-2:]), fine], dim=1), control)
+        flow = interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear")
+        return flow + _affine_flow(self.affine(silu(control)), portraits.shape[-2:])
 
     def _control(self, coarse: Tensor, batch: Batch) -> Tensor:
         """What steers each frame, [R*F, D]."""
-        places = self.place_proj(adaptive_avg_pool2d(coarse, PLACES).flatten(1))
+        places = self.place_proj(adaptive_avg_pool2d(silu(coarse), PLACES).flatten(1))
         total = places.repeat_interleave(batch.frames, 0)
         audio, speed = batch.audio(), batch.speed()
         if audio is not None:
@@ -91,7 +88,7 @@ def _faces(portraits: Tensor, batch: Batch, channels: int) -> Tensor:
 
 
 def _affine_flow(numbers: Tensor, size: torch.Size) -> Tensor:
-    """Flow [B, 2, h, w] in cells of affine maps [B, 6]: of x, of y (both -1..1 over the picture) and of 1, for x and y."""
+    """Flow [B, 2, h, w] in cells of maps [B, 6]: factors of x, y (-1..1 over the picture) and 1, for x and for y."""
     height, width = size
     ys, xs = (torch.linspace(1 / n - 1, 1 - 1 / n, n, device=numbers.device) for n in (height, width))
     ones = torch.ones(height, width, device=numbers.device)

@@ -40,7 +40,8 @@ class TemporalAttention(Attention):
     def forward(self, x: Tensor, seen: int = 0) -> Tensor:  # type: ignore[override]
         """Map x [P, F, C] to [P, F - seen, C]: the first `seen` frames are looked at, and not answered for."""
         x = x + self.pos_encoder.pe[:, : x.shape[1]].to(device=x.device, dtype=x.dtype)
-        return super().forward(x[:, seen:], x) if seen else super().forward(x)
+        # a linear layer takes slices of a sequence one by one
+        return super().forward(x[:, seen:].contiguous(), x) if seen else super().forward(x)
 
 
 class SpeedAttention(nn.Module):

@@ -26,7 +26,7 @@ WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5, 0.15, 0.15, 0.15, 0.5, 1.0)
 class AudioPlan:
     """How the encoder is trained."""
 
-    seeds: tuple[int, ...] = (10, 11)
+    seeds: tuple[int, ...] = (10, 11, 12)
     """A corpus for each, kept in the folder; processes can make them side by side."""
     clips: int = 1500
     """In each corpus."""

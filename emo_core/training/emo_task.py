@@ -189,7 +189,7 @@ class EmoTask:
         row = {
             "latents": self.clips.get(clip, "latents", frames),
             "reference": self.clips.get(clip, portrait.name, np.array([portrait.index])),
-            "mask": self._mask(self.clips.get(clip, "boxes", slice(None) if stage.as_asked else frames), rng),
+            "mask": self._mask(self._boxes(clip, frames), rng),
             "weight": self._weight(places, len(frames)),
         } | self._further(clip, frames, portrait)
         if self.reader is not None and places is not None:
@@ -208,6 +208,13 @@ class EmoTask:
             speed = self.clips.get(clip, "speed", slice(None))
             row["speed"] = speed.mean().expand(len(frames)) if stage.as_asked else speed[frames]
         return row
+
+    def _boxes(self, clip: int, frames: np.ndarray) -> Tensor:
+        """Boxes [n, 4] whose union is the face region."""
+        if not self.stage.as_asked:
+            return self.clips.get(clip, "boxes", frames)
+        boxes = self.clips.get(clip, "boxes", slice(None))
+        return torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)])[None]
 
     def _portrait(self, clip: int, rng: np.random.Generator) -> Portrait:
         """Another picture of the identity.

@@ -65,7 +65,7 @@ class MovingTask(EmoTask):
         return mover(portraits, Batch(features, rows[0]["latents"].shape[0]))
 
     def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
-        """Marks [F, 21, 2] of the frames and where they are in the portrait, in cells; no numbers where nobody knows."""
+        """Marks [F, 21, 2] of the frames and where they are in the portrait, in cells; NaN where nobody knows."""
         cells = self.zero_latents.shape[-1] / self.clips.size
         boxes = self.clips.get(clip, "boxes", frames)
         landmarks = self.clips.get(clip, "landmarks", frames)

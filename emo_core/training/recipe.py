@@ -25,8 +25,8 @@ from .expression_reader import ExpressionReader, ReaderTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
-from .plan_file import Validation
 from .moving_task import MovingTask
+from .plan_file import Validation
 from .stages import HEARING, IMAGE, MOVING, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards

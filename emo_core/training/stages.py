@@ -67,18 +67,18 @@ IMAGE = Stage(
 )
 MOVING = Stage(
     "moving",
-    encoders=("face_locator", "audio_projection", "speed_encoder"),
+    encoders=("audio_projection", "speed_encoder"),
     backbone=("mover",),
     temporal=False,
     audio=True,
     speed=True,
-    frames=6,
-    rows=12,
+    frames=4,
+    rows=18,
     drop_audio=0.05,
     drop_speed=0.1,
     lip_weight=3.0,
     eye_weight=3.0,
-    elsewhere=0.3,
+    elsewhere=0.1,
     expression_weight=0.02,
     as_asked=True,
 )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_core.audio.mel_conv import MelConvEncoder, log_mel, normalise
+from emo_core.audio.mel_conv import VOICE, MelConvEncoder, log_mel, normalise, periodicity
 from emo_core.audio.rules import encode_windows, short_sighted_windows
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig
@@ -20,9 +20,12 @@ def encoder() -> MelConvEncoder:
     return MelConvEncoder(AudioConfig("mel_conv", 5, 16), backend=Backend()).eval()
 
 
+@pytest.mark.parametrize("periods", [0, 40])
 @pytest.mark.parametrize("samples", [1, 319, 16000, 50077])
 @torch.inference_mode()
-def test_pieces_give_what_the_whole_gives(encoder: MelConvEncoder, samples: int) -> None:
+def test_pieces_give_what_the_whole_gives(samples: int, periods: int) -> None:
+    torch.manual_seed(0)
+    encoder = MelConvEncoder(AudioConfig("mel_conv", 5, 16, periods=periods), backend=Backend()).eval()
     sound = 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(samples))
     whole = encoder(sound)
     assert whole.shape == (math.ceil(samples / 320), 5, 16)
@@ -62,6 +65,25 @@ def test_a_tone_lands_in_its_band() -> None:
     assert bands == sorted(bands)
     assert bands[0] < 12
     assert bands[2] > 50
+
+
+@pytest.mark.parametrize("hertz", [80.0, 150.0, 320.0])
+def test_the_period_of_a_voice_is_found(hertz: float) -> None:
+    seconds = torch.arange(16000) / 16000
+    buzz = sum(0.05 * torch.sin(2 * torch.pi * hertz * n * seconds) for n in range(1, 12))
+    alike = periodicity(buzz[None], 40)[0, :, 50]  # in the middle of the sound
+    pitches = torch.logspace(math.log10(VOICE[1]), math.log10(VOICE[0]), 40)  # high first
+    found = [float(pitch) for pitch, value in zip(pitches, alike, strict=True) if value > 0.7]
+    assert found
+    # whole multiples of the period repeat as well, and nothing else does
+    assert all(min(abs(hertz / pitch - n) / n for n in range(1, 8)) < 0.04 for pitch in found)
+    assert max(found) == pytest.approx(hertz, rel=0.04)
+
+
+def test_noise_and_silence_have_no_period() -> None:
+    hiss = 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
+    assert periodicity(hiss[None], 40)[..., 5:-5].mean().abs() < 0.05
+    assert periodicity(torch.zeros(1, 16000), 40).abs().max() == 0
 
 
 def test_silence_stays_silent() -> None:

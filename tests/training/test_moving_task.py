@@ -11,7 +11,15 @@ import pytest
 import torch
 
 from emo_core.backend import Backend
-from emo_core.config import AudioConfig, EmoConfig, FaceLocatorConfig, ReferenceConfig, SpeedConfig, TemporalConfig, UNetConfig
+from emo_core.config import (
+    AudioConfig,
+    EmoConfig,
+    FaceLocatorConfig,
+    ReferenceConfig,
+    SpeedConfig,
+    TemporalConfig,
+    UNetConfig,
+)
 from emo_core.models.emo import Emo
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips

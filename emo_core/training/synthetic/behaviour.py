@@ -1,7 +1,8 @@
 """What the face does while it speaks or sings: one seed makes one whole performance.
 
-Everything but the eyes' movement, rare blinks and a tenth of the head's follows from the sound within a second around, as
-the audio-driven part must be predictable. Frame i shows the instant (i + 0.5) / fps, the middle of its share of the sound.
+Everything but the eyes' movement, rare blinks and a tenth of the head's movement follows from the sound within about a
+second around, as the audio-driven part must be predictable. Frame i shows the instant (i + 0.5) / fps, the middle of
+its share of the sound.
 """
 
 from __future__ import annotations

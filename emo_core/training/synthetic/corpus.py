@@ -19,7 +19,8 @@ from .visemes import mouth_tracks
 
 SPEECH_TRACKS = ("open", "width", "round", "voiced", "pitch", "loudness", "yaw", "nod", "roll", "brow", "blink")
 """The columns of `speech_corpus`: mouth, voiced 0 or 1, octaves above the clip's median pitch (0 where
-unvoiced), RMS against the clip's own loud parts (0..1.2), how a head turns with it (`behaviour.head_turns`), brows, lids."""
+unvoiced), RMS against the clip's own loud parts (0..1.2), how a head turns with it (`behaviour.head_turns`),
+brows and lids."""
 FEATURE_RATE = 50
 """Hz; row i stands for the time (i + 0.5) / 50, within 2.5 ms the centre of wav2vec2's i-th frame."""
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from emo_core.training.synthetic.behaviour import head_turns, perform
+from emo_core.training.synthetic.behaviour import blinks, head_turns, perform
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 from emo_core.training.synthetic.head_motion import LIMITS, random_speed, rotation_speed, walk
-from emo_core.training.synthetic.prosody import measure
+from emo_core.training.synthetic.prosody import Prosody, measure
 from emo_core.training.synthetic.types import TRACKS, Performance
 
 FPS = 25.0
@@ -72,6 +72,16 @@ def test_eyes_blink_ten_to_twenty_five_times_a_minute_and_close_fully(clips: lis
     shut = [column(clip, "blink") > 0.99 for clip in clips]
     count = sum(int(np.sum(eyes[1:] & ~eyes[:-1])) for eyes in shut)
     assert 10 <= count / minutes <= 25
+
+
+def test_eyes_close_where_a_pause_begins() -> None:
+    loud = np.ones(800, np.float32)
+    loud[300:400] = 0  # from 3 to 4 s
+    prosody = Prosody(rms=0.1 * loud, f0=120 * loud, brightness=loud)
+    at = (np.arange(200) + 0.5) / FPS
+    for seed in range(5):
+        lids = blinks(np.random.default_rng(seed), prosody, at)
+        assert lids[(at > 3.05) & (at < 3.25)].max() == 1
 
 
 @pytest.mark.parametrize("asked", [0.1, 0.5, 1.0, 2.0])
