@@ -27,7 +27,7 @@ from .latent_clips import LatentClips, encode_clips, encode_states
 from .loop import Loop, LoopPlan
 from .moving_task import MovingTask
 from .plan_file import Validation
-from .stages import HEARING, IMAGE, MOVING, SPEED, STAGES, TINY_HEARING, TINY_VIDEO, VIDEO, Stage
+from .stages import HEARING, IMAGE, MOVING, STAGES, TINY_HEARING, TINY_SPEED, TINY_VIDEO, VIDEO, Stage
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -60,7 +60,7 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
-            "moving": LoopPlan(3000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
+            "moving": LoopPlan(1000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
@@ -219,7 +219,7 @@ STEPS = {
     "moving": _stage(MOVING, IMAGE),
     "hearing": _stage(TINY_HEARING, MOVING),
     "video": _stage(TINY_VIDEO, HEARING),
-    "speed": _stage(SPEED, VIDEO),
+    "speed": _stage(TINY_SPEED, VIDEO),
     "decoder": _decoder,
     "export": _export,
 }

@@ -108,13 +108,27 @@ def test_what_moves_is_taken_from_where_the_flow_points(size: tuple[int, int]) -
     found = moved(latents, flow)
     torch.testing.assert_close(found[..., 2:, :-3], latents[..., :-2, 3:], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(moved(latents, 0 * flow), latents, atol=1e-4, rtol=1e-4)
-    halfway = moved(latents, flow / 6)[..., 1:, :-1]  # half a cell to the right, a third of one up
+    halfway = moved(latents, flow / 6)[..., 2:-1, 1:-2]  # half a cell to the right, a third of one up
+    height, width = halfway.shape[-2:]
     wanted = sum(
-        a * b * latents[..., 1 - up : size[0] - up, right : size[1] - 1 + right]
-        for up, a in ((0, 2 / 3), (1, 1 / 3))
-        for right, b in ((0, 0.5), (1, 0.5))
+        a * b * latents[..., down : down + height, right : right + width]
+        for down, a in enumerate(cubic(2 / 3))
+        for right, b in enumerate(cubic(1 / 2))
     )
     torch.testing.assert_close(halfway, wanted, atol=1e-4, rtol=1e-4)
+
+
+def cubic(t: float) -> list[float]:
+    """Weights of the four neighbours of a place that is t behind the second (Keys, 1981, with a = -0.75)."""
+    a = -0.75
+
+    def near(d: float) -> float:
+        return (a + 2) * d**3 - (a + 3) * d**2 + 1
+
+    def far(d: float) -> float:
+        return a * (d**3 - 5 * d**2 + 8 * d - 4)
+
+    return [far(1 + t), near(t), near(1 - t), far(2 - t)]
 
 
 def test_a_network_that_only_moves_shows_the_portrait_moved() -> None:

@@ -88,7 +88,6 @@ def test_a_step_moves_what_is_trained_and_nothing_else(model: Emo, clips: Latent
     assert {name for name, value in model.named_parameters() if value.grad is not None} == set(task.trained)
     assert {name.split(".")[1] for name in task.trained} == {
         "mover",
-        "face_locator",
         "audio_projection",
         "speed_encoder",
     }

@@ -24,6 +24,7 @@ from emo_core.training.stages import (
     SPEED,
     STAGES,
     TINY_HEARING,
+    TINY_SPEED,
     TINY_VIDEO,
     VIDEO,
     Stage,
@@ -86,6 +87,12 @@ def test_the_video_stage_leaves_speed_out(model: Emo) -> None:
     assert not kinds & {"speed", "speed_encoder"}
 
 
+@pytest.mark.parametrize("stage", [TINY_HEARING, TINY_VIDEO, TINY_SPEED], ids=lambda stage: stage.name)
+def test_what_the_mover_is_told_stays_as_it_was_when_it_learned(stage: Stage, model: Emo) -> None:
+    told = {"mover", "audio_projection", "speed_encoder", "face_locator"}
+    assert not told & trained_kinds(stage, model)
+
+
 def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
     assert trained_kinds(SPEED, model) == {"temporal", "speed", "speed_encoder"}
     assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
@@ -94,7 +101,7 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
 DENOISING = [stage for stage in STAGES if stage is not MOVING]
 
 
-@pytest.mark.parametrize("stage", [*DENOISING, TINY_HEARING, TINY_VIDEO], ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", [*DENOISING, TINY_HEARING, TINY_VIDEO, TINY_SPEED], ids=lambda stage: stage.name)
 def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
     reader = ExpressionReader(4) if stage.expression_weight else None
     task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader)
