@@ -117,7 +117,7 @@ class Animator:
 
     def _decode(self, latents: Tensor) -> Tensor:
         """Pictures [f, S, S, 3] in 0..1."""
-        pieces = (self.vae.decode(piece) / 2 + 0.5 for piece in latents.split(8))
+        pieces = (self.vae.decode(piece) / 2 + 0.5 for piece in latents.split(4))
         return torch.cat([piece.clamp(0, 1) for piece in pieces]).movedim(1, -1)
 
     @torch.inference_mode()
