@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from emo_core.animate import Animator, Wish
+from emo_core.animate import BUILT_IN, Animator, Wish
 from emo_core.checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
 from emo_core.media.video import Sound
 from emo_core.training.audio_encoder import AudioPlan
@@ -22,6 +22,7 @@ from emo_core.training.recipe import Recipe, start_from, train
 from emo_core.training.stages import MOVING, STAGES
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
+from emo_core.training.tiny import tiny_config
 
 try:
     Synthesiser()
@@ -99,6 +100,31 @@ def test_a_finished_file_goes_on_with_the_stages_that_hear(folder: Path, tmp_pat
     assert made["stages"] == {"decoder": 2, "hearing": 3, "video": 3, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
+
+
+def test_a_file_from_before_the_mover_goes_on_as_what_it_was(folder: Path, tmp_path: Path) -> None:
+    """The shipped one: nothing that it has changes, what it lacks begins without effect, and the mover is trained."""
+    start_from(BUILT_IN, tmp_path)
+    given = load_file(BUILT_IN)
+    laid_out = load_file(tmp_path / "image" / "model.safetensors")
+    flow = 2 * tiny_config().unet.latent_channels
+    for name, value in laid_out.items():
+        theirs = given.get(name.removeprefix("encoders."))
+        if theirs is None:
+            assert ".mover." in name
+        elif name.startswith("backbone.conv_out"):
+            assert value[:flow].equal(theirs[:flow].float())
+            assert not value[flow:].any()
+        else:
+            assert value.equal(theirs.float()), name
+    heard = load_file(tmp_path / "audio" / "audio_encoder.safetensors")["conv_in.weight"]
+    before = given["audio_encoder.conv_in.weight"]
+    assert heard[:, : before.shape[1]].equal(before.float())
+    assert not heard[:, before.shape[1] :].any()
+    for name in ("clips", "reader"):
+        (tmp_path / name).symlink_to(folder / name)
+    train(tmp_path, RECIPE, until="moving")
+    assert (tmp_path / "moving" / "training.pt").is_file()
 
 
 def test_a_file_of_another_layout_is_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
