@@ -130,9 +130,6 @@ def start_from(file: Path, folder: Path) -> None:
     initialise(model, 0)
     known = [name for name in model.state_dict() if kept == today or ".mover." not in name]
     model.load_state_dict(model.state_dict() | {name: tensors[name.removeprefix("encoders.")] for name in known})
-    if kept != today:  # what the output moved itself is the mover's to move
-        for value in model.backbone.conv_out.parameters():
-            value.data[2 * today.unet.latent_channels :] = 0
     save_state(folder / (MOVING if kept == today else IMAGE).name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
