@@ -42,7 +42,8 @@ NARROW = 32
 def lay_out(network: nn.Module, channels: int) -> None:
     """Let the convolutions of a narrow network lie channels last.
 
-    emo-tiny's UNet takes 0.85 of the time on a processor then, its decoder 0.7 to 0.8 (docs/performance.md).
+    emo-tiny's UNet takes 0.85 of the time on a processor then (docs/performance.md). Not for a VAE, whose group norms
+    lose digits on flat colours so.
     """
     if channels <= NARROW:
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  PyTorch's stubs lack it

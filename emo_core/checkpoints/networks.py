@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..audio.encoders import AudioEncoder
-from ..backend import Backend, lay_out
+from ..backend import Backend
 from ..config import VaeConfig
 from ..models.vae import AutoencoderKL
 from .audio_encoders import AudioEncoderFile, open_audio_encoder
@@ -71,7 +71,6 @@ def build_companions(
     config, tensors = vae_of(checkpoint, folders)
     tensors = {key: value.to(backend.dtype or value.dtype) for key, value in tensors.items()}
     vae = fill(AutoencoderKL(config, backend=on_meta(backend)), tensors, "VAE")
-    lay_out(vae.decoder, config.channels[0])  # not the encoder: its group norms lose digits on flat colours then
     return vae, audio_encoder_of_checkpoint(checkpoint, folders).build(backend)
 
 

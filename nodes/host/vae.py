@@ -10,7 +10,7 @@ import torch
 from comfy.ldm.models.autoencoder import AutoencoderKL as HostAutoencoder
 from torch import Tensor
 
-from ...emo_core.backend import Backend, lay_out
+from ...emo_core.backend import Backend
 from ...emo_core.checkpoints.load import fill
 from ...emo_core.config import VaeConfig
 from ...emo_core.models.vae import AutoencoderKL
@@ -46,7 +46,6 @@ def build_vae(config: VaeConfig, state: Mapping[str, Tensor]) -> comfy.sd.VAE:
     backend = Backend(comfy.ops.disable_weight_init, host_attention(), vae.vae_dtype, "meta")
     network = UnscaledAutoencoder(config, backend=backend)
     fill(network, {name: tensor.to(vae.vae_dtype) for name, tensor in state.items()}, "VAE")
-    lay_out(network.decoder, config.channels[0])
     vae.first_stage_model = network  # pyright: ignore[reportAttributeAccessIssue]
     vae.patcher = patcher(network, vae.patcher.load_device, vae.patcher.offload_device)
     vae.latent_channels = config.latent_channels
