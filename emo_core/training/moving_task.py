@@ -51,7 +51,8 @@ class MovingTask(EmoTask):
     def flow(self, rows: list[dict[str, Tensor]]) -> Tensor:
         """What the mover makes of rows, [R*F, 2, h, w]."""
         encoders, mover = self.model.encoders, self.model.backbone.mover
-        assert mover is not None
+        if mover is None:
+            raise ValueError(f"stage {self.stage.name!r} trains a mover: set reference.mover in the model's config")
         features = [
             Features(
                 reference={PORTRAIT: row["reference"]},

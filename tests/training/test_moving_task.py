@@ -93,6 +93,13 @@ def test_a_step_moves_what_is_trained_and_nothing_else(model: Emo, clips: Latent
     }
 
 
+def test_a_model_without_one_is_told_what_to_set(model: Emo, clips: LatentClips) -> None:
+    task = MovingTask(model, clips, STAGE, torch.zeros(4, CELLS, CELLS))
+    model.backbone.mover = None
+    with pytest.raises(ValueError, match=r"set reference\.mover"):
+        task.loss(torch.Generator().manual_seed(0))
+
+
 def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
     task = MovingTask(model, clips, STAGE, torch.zeros(4, CELLS, CELLS))
     first, second = (task.loss(torch.Generator().manual_seed(5)).item() for _ in range(2))
