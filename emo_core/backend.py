@@ -31,8 +31,8 @@ def fast_bfloat16(device: str) -> bool:
     """
     if device != "cpu":
         return True
-    ask = getattr(torch.cpu, "get_capabilities", dict)  # older versions do not tell: float32 is safe
-    return any(ask().get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    has = getattr(torch.cpu, "get_capabilities", dict)()  # older versions do not tell: float32 is safe
+    return any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 NARROW = 32
