@@ -163,7 +163,7 @@ class Animator:
             return encode_states(self.audio_encoder, waveform, count, self.config.audio.layers)
 
         windows = audio_windows(encode, self.config, sound, frames, fps)
-        return torch.cat([self.encoders.audio_projection(piece) for piece in windows])
+        return torch.cat([self.encoders.encode_audio(piece) for piece in windows])
 
     def _chain(self, scene: _Scene, frames: int, wish: Wish) -> Iterator[Tensor]:
         """Clip after clip; each sees the end of the one before through its motion frames."""

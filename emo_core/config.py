@@ -102,6 +102,8 @@ class AudioConfig:
     frame, zeros beyond the ends."""
     periods: int = 0
     """Autocorrelations that the encoder hears beside the mels (mel_conv only)."""
+    expansion: int = 1
+    """Inner width of the encoder's layers, in widths of a state (mel_conv only)."""
 
 
 @dataclass(frozen=True)

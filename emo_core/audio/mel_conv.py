@@ -45,7 +45,8 @@ class MelConvEncoder(nn.Module):
         self.conv_in = backend.conv1d(MELS + config.periods, width, 3, padding=1)
         self.conv_half = backend.conv1d(width, width, 4, stride=2, padding=1)
         self.layers = nn.ModuleList(
-            _Layer(width, dilation, backend=backend) for dilation in (1, 2, 4, 8, 16, 1)[: config.layers - 1]
+            _Layer(width, config.expansion * width, dilation, backend=backend)
+            for dilation in (1, 2, 4, 8, 16, 1)[: config.layers - 1]
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -78,11 +79,11 @@ class MelConvEncoder(nn.Module):
 class _Layer(nn.Module):
     """A residual dilated convolution."""
 
-    def __init__(self, width: int, dilation: int, *, backend: Backend) -> None:
+    def __init__(self, width: int, inner: int, dilation: int, *, backend: Backend) -> None:
         super().__init__()
         self.norm = backend.layer_norm(width)
-        self.conv = backend.conv1d(width, width, 3, padding=dilation, dilation=dilation)
-        self.out = backend.conv1d(width, width, 1)
+        self.conv = backend.conv1d(width, inner, 3, padding=dilation, dilation=dilation)
+        self.out = backend.conv1d(inner, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, T] to the same shape."""

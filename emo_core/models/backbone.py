@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, grid_sample, interpolate, silu
+from torch.nn.functional import avg_pool2d, interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
@@ -20,7 +21,8 @@ from ..modules.regional_audio import AudioModule
 from ..modules.rows import join
 from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
-from .mover import Mover
+from ..modules.warp import sampled
+from .mover import TOKENS, Mover
 from .unet import UNet
 
 CHANGES = (0.005, 0.15)
@@ -61,8 +63,11 @@ class Backbone(UNet):
         rows = len(features)
         if rows == 0 or latents.shape[0] % rows:
             raise ValueError(f"{latents.shape[0]} latents cannot be {rows} clips of equal length")
-        batch = Batch(features, latents.shape[0] // rows, temporal=temporal, hooks=hooks, deep=deep)
-        around = self._around(latents, timesteps, batch) if self.portrait_at_ends else None
+        frames = latents.shape[0] // rows
+        around = self._around(latents, timesteps, Batch(features, frames)) if self.portrait_at_ends else None
+        if self.mover is not None:
+            features = _tokens(features, 0, -TOKENS)
+        batch = Batch(features, frames, temporal=temporal, hooks=hooks, deep=deep)
         if around is not None:
             latents = around.guess(CHANGES[1])
         if self.face_at_input:
@@ -78,7 +83,8 @@ class Backbone(UNet):
         table = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)
         alpha_bar = table[timesteps.round().long()].repeat_interleave(batch.frames)[:, None, None, None]
         portraits = _portraits(latents, batch)
-        flow = None if self.mover is None else self.mover(portraits, batch)
+        told = Batch(_tokens(batch.features, -TOKENS, None), batch.frames)
+        flow = None if self.mover is None else self.mover(portraits, told)
         return AroundPortrait(latents, portraits.repeat_interleave(batch.frames, 0), alpha_bar, flow)
 
 
@@ -138,11 +144,12 @@ def moved(portraits: Tensor, flow: Tensor) -> Tensor:
     height, width = portraits.shape[-2:]
     if min(height, width) > 1:
         flow = interpolate(avg_pool2d(flow, 2, ceil_mode=True), (height, width), mode="bilinear")
-    ys = (torch.arange(height, device=flow.device, dtype=torch.float32) + 0.5)[:, None].expand(height, width)
-    xs = (torch.arange(width, device=flow.device, dtype=torch.float32) + 0.5)[None].expand(height, width)
-    x, y = (xs + flow[:, 0]) * 2 / width - 1, (ys + flow[:, 1]) * 2 / height - 1
-    grid = torch.stack([x, y], dim=-1).to(portraits)
-    return grid_sample(portraits, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    return sampled(portraits, flow, "bicubic")
+
+
+def _tokens(features: Sequence[Features], first: int, end: int | None) -> list[Features]:
+    """The rows with a part of their audio tokens."""
+    return [f if f.audio is None else dataclasses.replace(f, audio=f.audio[:, first:end]) for f in features]
 
 
 def _add_face(x: Tensor, batch: Batch) -> Tensor:

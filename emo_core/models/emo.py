@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,7 @@ from ..backend import Backend
 from ..config import EmoConfig
 from .backbone import Backbone
 from .face_locator import FaceLocator
+from .mover import TOKENS
 from .projections import ContextProjection, audio_projection
 from .reference_net import ReferenceNet
 from .speed_encoder import SpeedEncoder
@@ -23,10 +26,20 @@ class Encoders(nn.Module):
         self.reference_net = ReferenceNet(config, backend=backend)
         self.face_locator = FaceLocator(config, backend=backend)
         self.audio_projection = audio_projection(config.audio, backend=backend)
+        self.mover_projection = (
+            audio_projection(dataclasses.replace(config.audio, tokens=TOKENS), backend=backend)
+            if config.reference.mover
+            else None
+        )
         self.speed_encoder = SpeedEncoder(config.speed, backend=backend) if config.speed else None
         self.context_projection = (
             ContextProjection(config.context, backend=backend) if config.context else None
         )
+
+    def encode_audio(self, windows: Tensor) -> Tensor:
+        """Audio tokens [F, T, D] of windows [F, K, layers, C]; those for a mover, where there is one, are the last."""
+        tokens = self.audio_projection(windows)
+        return tokens if self.mover_projection is None else torch.cat([tokens, self.mover_projection(windows)], dim=1)
 
     def encode_context(self, embedding: Tensor | None) -> Tensor | None:
         """Image tokens [1, T, D] of a face embedding [E]; zeros stand for none. None for families without."""

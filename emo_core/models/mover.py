@@ -6,6 +6,8 @@ minutes when the portrait arrives moved already (docs/paper_notes.md), and draws
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, silu
@@ -15,17 +17,45 @@ from ..config import EmoConfig
 from ..modules.conditions import Batch, Group
 from ..modules.resnet import ResnetBlock
 from ..modules.rows import join
+from ..modules.warp import sampled
 
 FINE, COARSE = 48, 96
 """Widths of its maps, at a half and a quarter of the latents' size: finer ones gain little (docs/emo_tiny.md)."""
-CONTROL = 128
-"""Width of what steers a frame: sound, speed, and where head and region are."""
+WAYS = 12
+"""In how many ways a portrait can move; what moves a frame is a sum of them."""
+CONTROL, PLACING = 128, 64
+"""Widths of what steers a frame (sound, speed, places of head and region), and of what brings a head to its region."""
 PLACES = 8
 """Side of the map from which the latter is read."""
+TOKENS = 2
+"""Tokens per frame of its own: those of a mouth do not tell how a head turns (docs/emo_tiny.md)."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What a mover makes of R clips of F frames."""
+
+    own: Tensor
+    """What the portrait's parts do, [R*F, 2, h, w], where they are in the portrait."""
+    away: Tensor
+    """Where the whole picture goes, so that the head comes to its region, [R*F, 2, h, w]."""
+    boxes: Tensor
+    """Where it sees the portrait's head and the region, [R, 2, 4]: centre and size as parts of the picture, minus a
+    half."""
+
+    @property
+    def flow(self) -> Tensor:
+        """Both together, [R*F, 2, h, w]: from each place of a frame to where it comes from in the portrait."""
+        return self.away + sampled(self.own, self.away)
 
 
 class Mover(nn.Module):
-    """Portrait, face region, sound and speed to a flow: a map of the whole picture, and what parts of a face do."""
+    """Portrait, face region, sound and speed to a flow: ways in which this portrait moves, and how far along each.
+
+    The ways are found once for a portrait, whatever is said, so that nothing flickers between frames (compare the
+    linear motion of Latent Image Animator, Wang et al., 2022). A map of the whole picture is added for heads that
+    shall go elsewhere.
+    """
 
     def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
         super().__init__()
@@ -35,34 +65,46 @@ class Mover(nn.Module):
         self.conv_in = backend.conv2d(unet.latent_channels + self.faces, FINE, 3, stride=2)
         self.resnet_in = ResnetBlock(FINE, FINE, None, groups, backend=backend)
         self.downsample = backend.conv2d(FINE, COARSE, 3, stride=2)
-        self.audio_proj = backend.linear(audio.tokens * audio.token_width, CONTROL)
-        self.speed_proj = backend.linear(config.speed.width, CONTROL) if config.speed else None
-        self.place_proj = backend.linear(COARSE * PLACES**2, CONTROL)
-        self.control = backend.linear(CONTROL, CONTROL)
         self.resnets = nn.ModuleList(
-            ResnetBlock(inputs, outputs, CONTROL, groups, backend=backend)
+            ResnetBlock(inputs, outputs, None, groups, backend=backend)
             for inputs, outputs in ((COARSE, COARSE), (COARSE, COARSE), (COARSE + FINE, FINE))
         )
-        self.affine = backend.linear(CONTROL, 6)
-        self.conv_out = backend.conv2d(FINE, 2, 3)
+        self.conv_out = backend.conv2d(FINE, 2 * (1 + WAYS), 3)
+        self.audio_proj = backend.linear(TOKENS * audio.token_width, CONTROL)
+        self.speed_proj = backend.linear(config.speed.width, CONTROL) if config.speed else None
+        self.place_proj = backend.linear(COARSE * PLACES**2, CONTROL)
+        self.control1, self.control2 = backend.linear(CONTROL, CONTROL), backend.linear(CONTROL, CONTROL)
+        self.amounts = backend.linear(CONTROL, WAYS)
+        self.boxes = backend.linear(CONTROL, 8)
+        self.place1, self.place2 = backend.linear(8, PLACING), backend.linear(PLACING, PLACING)
+        self.place_out = backend.linear(PLACING, 4)
 
     def forward(self, portraits: Tensor, batch: Batch) -> Tensor:
         """Flow [R*F, 2, h, w] of R clips of F frames: (x, y) in latent cells from each place to where it comes from.
 
-        portraits [R, C, h, w]: latents, zeros for a row without. Conditions that a row does not have count as zero.
+        portraits [R, C, h, w]: latents, zeros for a row without. Conditions that a row does not have count as zero;
+        its audio tokens are the mover's own.
         """
+        return self.movement(portraits, batch).flow
+
+    def movement(self, portraits: Tensor, batch: Batch) -> Movement:
+        """The flow and what it is made of."""
         fine = self.resnet_in(self.conv_in(torch.cat([portraits, _faces(portraits, batch, self.faces)], dim=1)))
         coarse = self.downsample(silu(fine))
-        control = self._control(coarse, batch)
-        fine, x = (each.repeat_interleave(batch.frames, 0) for each in (fine, coarse))
-        x = self.resnets[1](self.resnets[0](x, control), control)
-        x = self.resnets[2](torch.cat([interpolate(x, fine.shape[-2:]), fine], dim=1), control)
-        flow = interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear")
-        return flow + _affine_flow(self.affine(silu(control)), portraits.shape[-2:])
-
-    def _control(self, coarse: Tensor, batch: Batch) -> Tensor:
-        """What steers each frame, [R*F, D]."""
         places = self.place_proj(adaptive_avg_pool2d(silu(coarse), PLACES).flatten(1))
+        boxes = self.boxes(silu(places)).unflatten(1, (2, 4))
+        x = self.resnets[1](self.resnets[0](coarse))
+        x = self.resnets[2](torch.cat([interpolate(x, fine.shape[-2:]), fine], dim=1))
+        ways = interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear").unflatten(1, (1 + WAYS, 2))
+        amounts = self.amounts(self._control(places, batch)).unflatten(0, (len(portraits), batch.frames))
+        own = ways[:, None, 0] + torch.einsum("rfk,rkchw->rfchw", amounts, ways[:, 1:])
+        # boxes are learned from what they truly are, not from what a picture gains by others
+        placed = silu(self.place2(silu(self.place1(boxes.detach().flatten(1)))))
+        away = _placing_flow(self.place_out(placed), portraits.shape[-2:])
+        return Movement(own.flatten(0, 1), away.repeat_interleave(batch.frames, 0), boxes)
+
+    def _control(self, places: Tensor, batch: Batch) -> Tensor:
+        """What steers each frame, [R*F, D], where head and region are at `places` [R, D]."""
         total = places.repeat_interleave(batch.frames, 0)
         audio, speed = batch.audio(), batch.speed()
         if audio is not None:
@@ -70,7 +112,7 @@ class Mover(nn.Module):
             total = total + gains[:, None] * _told(audio, self.audio_proj, batch)
         if speed is not None and self.speed_proj is not None:
             total = total + _told(speed, self.speed_proj, batch)
-        return self.control(silu(total))
+        return silu(self.control2(silu(self.control1(silu(total)))))
 
 
 def _told(group: Group, proj: nn.Module, batch: Batch) -> Tensor:
@@ -87,11 +129,13 @@ def _faces(portraits: Tensor, batch: Batch, channels: int) -> Tensor:
     return torch.cat([none if f.face is None else f.face[:1].to(portraits) for f in batch.features])
 
 
-def _affine_flow(numbers: Tensor, size: torch.Size) -> Tensor:
-    """Flow [B, 2, h, w] in cells of maps [B, 6]: factors of x, y (-1..1 over the picture) and 1, for x and for y."""
+def _placing_flow(numbers: Tensor, size: torch.Size) -> Tensor:
+    """Flow [B, 2, h, w] in cells of numbers [B, 4]: how far x and y are stretched, then how far they are shifted.
+
+    Both count from the middle of the picture, in halves of its sides.
+    """
     height, width = size
     ys, xs = (torch.linspace(1 / n - 1, 1 - 1 / n, n, device=numbers.device) for n in (height, width))
-    ones = torch.ones(height, width, device=numbers.device)
-    base = torch.stack([xs.expand(height, width), ys[:, None].expand(height, width), ones]).to(numbers)
-    flow = torch.einsum("bok,khw->bohw", numbers.unflatten(1, (2, 3)), base)
-    return flow * flow.new_tensor([width / 2, height / 2])[:, None, None]
+    base = torch.stack([xs.expand(height, width), ys[:, None].expand(height, width)]).to(numbers)
+    stretch, shift = numbers[..., None, None].chunk(2, dim=1)
+    return (stretch * base + shift) * base.new_tensor([width / 2, height / 2])[:, None, None]

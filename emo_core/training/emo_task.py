@@ -265,7 +265,7 @@ class EmoTask:
         extras = (self.stage.lip_weight, self.stage.eye_weight, self.stage.eye_weight)
         for place, extra in zip(() if places is None else places.unbind(1), extras, strict=False):
             if extra:
-                weight += extra * _near(place, size)[:, None]
+                weight += extra * near(place, size)[:, None]
         return weight
 
     def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:
@@ -285,7 +285,7 @@ class EmoTask:
                 Features(
                     reference=None if "no_reference" in row else {k: v[index : index + 1] for k, v in tokens.items()},
                     motion={k: v[start : start + count] for k, v in tokens.items()} if with_motion else None,
-                    audio=encoders.audio_projection(row["windows"]) if "windows" in row else None,
+                    audio=encoders.encode_audio(row["windows"]) if "windows" in row else None,
                     context=context,
                     face=faces[index : index + 1],
                     speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
@@ -294,7 +294,7 @@ class EmoTask:
         return features
 
 
-def _near(places: Tensor, size: int) -> Tensor:
+def near(places: Tensor, size: int) -> Tensor:
     """1 at the places [F, 2], falling to 0 around them, [F, size, size]."""
     grid = torch.arange(size) + 0.5
     dx, dy = grid - places[:, 0, None], grid - places[:, 1, None]

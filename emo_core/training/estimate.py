@@ -115,7 +115,7 @@ def _step(model: Emo, stage: Stage, size: int, kept: _Kept) -> Tensor:
             Features(
                 reference={k: v[row : row + 1] for k, v in tokens.items()},
                 motion={k: v[start : start + motion] for k, v in tokens.items()} if motion else None,
-                audio=model.encoders.audio_projection(windows) if stage.audio else None,
+                audio=model.encoders.encode_audio(windows) if stage.audio else None,
                 context=context,
                 face=model.encoders.face_locator(empty(1, config.face_locator.inputs, size, size)),
                 speed=model.encoders.encode_speed(empty(frames)) if stage.speed and speed else None,

@@ -1,4 +1,4 @@
-"""What the instrument learns from: frames through the VAE with disturbed latents, then small changes of all kinds."""
+"""What the instrument learns from: frames and posed heads through the VAE, latents disturbed, changed in many ways."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..backend import fast_bfloat16
 from ..evaluation.instrument import MEASURES
 from ..models.vae import AutoencoderKL
 from .synthetic.clip_shards import ClipShards
-from .synthetic.types import TRACKS
+from .synthetic.clips import Stage
+from .synthetic.types import TRACKS, FaceState
 
 LOG = logging.getLogger(__name__)
 COLUMNS = [TRACKS.index(name) for name in MEASURES]
@@ -24,6 +25,8 @@ MIRROR = (1, 0, 2, 4, 3, 5, 6, 7, 9, 8, 11, 10)
 """Which landmark takes which one's place in a mirrored picture."""
 SIGNS = tuple(-1.0 if name in ("yaw", "roll") else 1.0 for name in MEASURES)
 _BLINK = TRACKS.index("blink")
+WIDE = (30.0, 20.0, 18.0)
+"""Largest yaw, pitch and roll of posed heads, degrees: those of clips hardly turn, and models may turn too far."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,23 @@ class Views:
     """float32 [N, P, 4] in 0..1."""
 
 
-def make_views(clips: ClipShards, vae: AutoencoderKL, out: Path, frames: int = 3, noise: float = 0.3) -> None:
+def make_views(
+    clips: ClipShards, vae: AutoencoderKL, out: Path, frames: int = 3, posed: int = 3, noise: float = 0.3
+) -> None:
     """Write views of all clips to `out/views-NNNNN.npz`, 32 clips each; what is there is kept.
 
-    Two in three pictures get noise on their latents, of a standard deviation up to `noise`: generated frames
-    have such faults.
+    Beside `frames` of each clip there are `posed` pictures of its identity, whose brows, lids and pose are drawn
+    independently: what goes together in clips must not be read from each other. Two in three pictures get noise on
+    their latents, of a standard deviation up to `noise`: generated frames have such faults.
     """
     out.mkdir(parents=True, exist_ok=True)
+    stage = Stage()
     for first in range(0, len(clips) - 31, 32):
         final = out / f"views-{first:05d}.npz"
         if final.exists():
             continue
         rng = np.random.default_rng((first, 7))
-        made = [_view(clips, clip, vae, frames, noise, rng) for clip in range(first, first + 32)]
+        made = [_view(clips, clip, vae, (frames, posed), noise, stage, rng) for clip in range(first, first + 32)]
         partial = out / f".{final.stem}.{os.getpid()}.npz"
         names = ("pictures", "tracks", "landmarks", "boxes")
         np.savez(
@@ -74,23 +81,48 @@ def open_views(folder: Path) -> Views:
 
 
 def _view(
-    clips: ClipShards, clip: int, vae: AutoencoderKL, count: int, noise: float, rng: np.random.Generator
+    clips: ClipShards,
+    clip: int,
+    vae: AutoencoderKL,
+    counts: tuple[int, int],
+    noise: float,
+    stage: Stage,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
     tracks, size = clips.tracks(clip), clips.plan.size
-    chosen = rng.choice(len(tracks), count, replace=False)
+    chosen = rng.choice(len(tracks), counts[0], replace=False)
     chosen[-1] = int(np.argmax(tracks[:, _BLINK] + 0.1 * rng.random(len(tracks))))  # closed eyes are rare
+    who = stage.portrait(clips.info[clip])
+    states = [_posed(tracks[rng.integers(len(tracks))], rng) for _ in range(counts[1])]
+    rendered = [who.render(FaceState(*state.tolist()), size) for state in states]
+    truths = [truth for _, truth in rendered]
     portrait = clips.portraits(clip)[rng.integers(clips.plan.portraits)]
-    pictures = np.concatenate([clips.frames(clip)[chosen], portrait[None]])
-    level = np.where(rng.random(count + 1) < 2 / 3, rng.uniform(0, noise, count + 1), 0)
-    disturbance = level[:, None, None, None] * rng.standard_normal(
-        (count + 1, vae.config.latent_channels, size // 8, size // 8)
-    )
+    pictures = np.stack([*clips.frames(clip)[chosen], *(picture for picture, _ in rendered), portrait])
+    level = np.where(rng.random(len(pictures)) < 2 / 3, rng.uniform(0, noise, len(pictures)), 0)
+    cells = size // vae.config.cell
+    shape = (len(pictures), vae.config.latent_channels, cells, cells)
+    disturbance = level[:, None, None, None] * rng.standard_normal(shape)
     return (
         through_vae(pictures, vae, torch.from_numpy(disturbance).float()),
-        tracks[chosen][:, COLUMNS],
-        clips.landmarks(clip)[chosen] / size,
-        clips.boxes(clip)[chosen] / size,
+        np.stack([*tracks[chosen], *states])[:, COLUMNS],
+        np.stack([*clips.landmarks(clip)[chosen], *(truth.landmarks for truth in truths)]) / size,
+        np.stack([*clips.boxes(clip)[chosen], *(truth.box for truth in truths)]) / size,
     )
+
+
+def _posed(track: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The mouth of a frame's track [14], everything else anew."""
+    state = track.copy()
+    pose = rng.uniform(-1, 1, 3) * WIDE
+    drawn = {
+        "smile": rng.uniform(-0.2, 0.8),
+        "blink": rng.uniform() if rng.random() < 0.3 else 0.0,
+        "brow": rng.uniform(-0.8, 0.8),
+        **dict(zip(("yaw", "pitch", "roll"), pose, strict=True)),
+    }
+    for name, value in drawn.items():
+        state[TRACKS.index(name)] = value
+    return state
 
 
 @torch.inference_mode()

@@ -67,19 +67,17 @@ IMAGE = Stage(
 )
 MOVING = Stage(
     "moving",
-    encoders=("audio_projection", "speed_encoder"),
+    encoders=("mover_projection",),
     backbone=("mover",),
     temporal=False,
     audio=True,
     speed=True,
-    frames=4,
+    frames=8,
     rows=18,
     drop_audio=0.05,
     drop_speed=0.1,
-    lip_weight=3.0,
     eye_weight=3.0,
-    elsewhere=0.1,
-    expression_weight=0.02,
+    elsewhere=0.25,
     as_asked=True,
 )
 """Not in the paper: the mover alone (`moving_task`), before anything that draws depends on it."""
@@ -101,7 +99,7 @@ HEARING = Stage(
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
 TINY_HEARING = dataclasses.replace(
     HEARING,
-    encoders=("reference_net",),
+    encoders=("reference_net", "audio_projection"),
     speed=True,
     eye_weight=2.5,
     drop_speed=0.1,
@@ -132,7 +130,7 @@ VIDEO = Stage(
 )
 TINY_VIDEO = dataclasses.replace(
     VIDEO,
-    encoders=("reference_net",),
+    encoders=("reference_net", "audio_projection"),
     backbone=(*VIDEO.backbone, "speed"),
     speed=True,
     drop_speed=0.1,

@@ -38,7 +38,15 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         ),
         reference=ReferenceConfig(at_ends=True, mover=True),
         audio=AudioConfig(
-            encoder="mel_conv", layers=6, width=128, window=5, hidden=256, tokens=8, token_width=64, periods=40
+            encoder="mel_conv",
+            layers=6,
+            width=128,
+            window=5,
+            hidden=256,
+            tokens=8,
+            token_width=64,
+            periods=40,
+            expansion=3,
         ),
         temporal=TemporalConfig(levels=(True, True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(8, 16, 24)),

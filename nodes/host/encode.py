@@ -94,6 +94,6 @@ def encode_audio(
         for windows in audio_windows(states, config, heard, frames, fps):
             memory = projection_bytes(config.audio, windows.shape[0], encoders.precision.compute)
             with encoders.on_device(memory) as network:
-                yield to_host(network.audio_projection(encoders.prepare(windows)))
+                yield to_host(network.encode_audio(encoders.prepare(windows)))
 
     return gathered(tokens(), heard_frames(config, frames), TOKEN_MEMORY, named=True)

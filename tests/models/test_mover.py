@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from emo_core.backend import Backend
 from emo_core.checkpoints.shapes import derive_config
-from emo_core.models.backbone import moved
 from emo_core.models.emo import Emo
-from emo_core.models.mover import Mover
+from emo_core.models.mover import TOKENS, WAYS, Mover
 from emo_core.modules.conditions import PORTRAIT, Batch, Features
 from emo_core.training.initialise import initialise
 from emo_core.training.tiny import tiny_config
@@ -28,7 +27,7 @@ def mover() -> Mover:
     initialise(emo, 0)
     made = emo.backbone.mover
     assert made is not None
-    for layer in (made.conv_out, made.affine):
+    for layer in (made.conv_out, made.place_out):
         nn.init.normal_(layer.weight, std=0.1)
     return made.eval()
 
@@ -37,10 +36,10 @@ def random(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def features(seed: int, side: int = 16) -> Features:
+def features(seed: int, side: int = 16, tokens: int = TOKENS) -> Features:
     assert CONFIG.speed is not None
     return Features(
-        audio=random(seed, FRAMES, CONFIG.audio.tokens, CONFIG.audio.token_width),
+        audio=random(seed, FRAMES, tokens, CONFIG.audio.token_width),
         face=random(seed + 1, 1, CHANNELS, side, side),
         speed=random(seed + 2, FRAMES, CONFIG.speed.width),
     )
@@ -85,14 +84,26 @@ def test_the_strength_of_sound_reaches_it(mover: Mover) -> None:
     assert not torch.allclose(flow(mover, [row]), flow(mover, [silent]), atol=1e-3)
 
 
-def test_an_affine_map_of_its_own_shifts_the_whole_picture(mover: Mover) -> None:
-    nn.init.zeros_(mover.conv_out.weight)
-    nn.init.zeros_(mover.affine.weight)
+def test_a_head_is_brought_to_its_region_with_what_moves_in_it(mover: Mover) -> None:
     with torch.no_grad():
-        mover.affine.bias.copy_(torch.tensor([0.0, 0, 2 / 16, 0, 0, 0]))  # x comes from one of 16 cells to the right
-    picture = random(5, 1, CHANNELS, 16, 16)
-    shifted = moved(picture, flow(mover, [features(0)])[0, :1])
-    torch.testing.assert_close(shifted[..., :-1], picture[..., 1:], atol=1e-5, rtol=1e-4)
+        mover.place_out.weight.zero_()
+        mover.place_out.bias.copy_(torch.tensor([0.0, 0, 4 / 16, 0]))  # x comes from two of 16 cells to the right
+    with torch.inference_mode():
+        made = mover.movement(random(90, 1, CHANNELS, 16, 16), Batch([features(0)], FRAMES))
+    torch.testing.assert_close(made.away[:, 0], torch.full((FRAMES, 16, 16), 2.0))
+    torch.testing.assert_close(made.flow[..., :-2], (made.away + made.own.roll(-2, -1))[..., :-2], atol=1e-5, rtol=0)
+
+
+def test_the_ways_belong_to_the_portrait_and_frames_go_along_them(mover: Mover) -> None:
+    """All frames of a row move within as many dimensions as there are ways."""
+    long = 2 * WAYS
+    assert CONFIG.speed is not None
+    row = Features(
+        audio=random(3, long, TOKENS, CONFIG.audio.token_width), speed=random(4, long, CONFIG.speed.width)
+    )
+    with torch.inference_mode():
+        made = mover.movement(random(5, 1, CHANNELS, 16, 16), Batch([row], long))
+    assert torch.linalg.matrix_rank((made.own - made.own.mean(0)).flatten(1).double(), rtol=1e-5) == WAYS
 
 
 def test_before_training_the_backbone_is_what_it_is_without(mover: Mover) -> None:
@@ -100,14 +111,20 @@ def test_before_training_the_backbone_is_what_it_is_without(mover: Mover) -> Non
     initialise(with_it, 0)
     config = dataclasses.replace(CONFIG, reference=dataclasses.replace(CONFIG.reference, mover=False))
     without = Emo(config, backend=Backend())
-    without.load_state_dict({name: value for name, value in with_it.state_dict().items() if ".mover." not in name})
+    without.load_state_dict({name: value for name, value in with_it.state_dict().items() if ".mover" not in name})
     latents = random(1, FRAMES, CHANNELS, 16, 16)
-    row = dataclasses.replace(features(0), reference={PORTRAIT: random(2, 1, CHANNELS, 16, 16)})
-    nn.init.normal_(with_it.backbone.conv_out.weight, std=0.05)
-    without.backbone.conv_out.load_state_dict(with_it.backbone.conv_out.state_dict())
+    both = features(0, tokens=CONFIG.audio.tokens + TOKENS)
+    row = dataclasses.replace(both, reference={PORTRAIT: random(2, 1, CHANNELS, 16, 16)})
+    assert row.audio is not None
+    unmoved = dataclasses.replace(row, audio=row.audio[:, :-TOKENS])
+    for name in ("weight", "bias"):
+        theirs = getattr(with_it.backbone.conv_out, name)
+        nn.init.normal_(theirs, std=0.05)
+        getattr(without.backbone.conv_out, name).data.copy_(theirs)
     with torch.inference_mode():
         ours, theirs = (
-            emo.eval().backbone(latents, torch.tensor([500.0]), [row], temporal=False) for emo in (with_it, without)
+            emo.eval().backbone(latents, torch.tensor([500.0]), [shown], temporal=False)
+            for emo, shown in ((with_it, row), (without, unmoved))
         )
     torch.testing.assert_close(ours, theirs)
 
@@ -116,4 +133,4 @@ def test_shapes_tell_whether_a_file_has_it() -> None:
     backbone = Emo(CONFIG, backend=Backend(device="meta"))
     shapes = {name.removeprefix("encoders."): tuple(value.shape) for name, value in backbone.state_dict().items()}
     assert derive_config(CONFIG, shapes, {}).reference.mover
-    assert not derive_config(CONFIG, {n: s for n, s in shapes.items() if ".mover." not in n}, {}).reference.mover
+    assert not derive_config(CONFIG, {n: s for n, s in shapes.items() if "mover" not in n}, {}).reference.mover

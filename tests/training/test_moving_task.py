@@ -83,14 +83,10 @@ def boxes(middles: np.ndarray) -> np.ndarray:
 def test_a_step_moves_what_is_trained_and_nothing_else(model: Emo, clips: LatentClips) -> None:
     task = MovingTask(model, clips, STAGE, torch.zeros(4, CELLS, CELLS))
     torch.nn.init.normal_(model.backbone.mover.conv_out.weight, std=0.1)  # type: ignore[union-attr]
-    torch.nn.init.normal_(model.backbone.mover.affine.weight, std=0.1)  # type: ignore[union-attr]
+    torch.nn.init.normal_(model.backbone.mover.place_out.weight, std=0.1)  # type: ignore[union-attr]
     task.loss(torch.Generator().manual_seed(0)).backward()
     assert {name for name, value in model.named_parameters() if value.grad is not None} == set(task.trained)
-    assert {name.split(".")[1] for name in task.trained} == {
-        "mover",
-        "audio_projection",
-        "speed_encoder",
-    }
+    assert {name.split(".")[1] for name in task.trained} == {"mover", "mover_projection"}
 
 
 def test_a_model_without_one_is_told_what_to_set(model: Emo, clips: LatentClips) -> None:
