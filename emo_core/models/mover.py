@@ -23,10 +23,12 @@ FINE, COARSE = 48, 96
 """Widths of its maps, at a half and a quarter of the latents' size: finer ones gain little (docs/emo_tiny.md)."""
 WAYS = 12
 """In how many ways a portrait can move; what moves a frame is a sum of them."""
-CONTROL, PLACING = 128, 64
-"""Widths of what steers a frame (sound, speed, places of head and region), and of what brings a head to its region."""
+CONTROL = 128
+"""Width of what steers a frame: sound and speed."""
 PLACES = 8
-"""Side of the map from which the latter is read."""
+"""Side of the map from which it is read where head and region are."""
+PLACING = 64
+"""Width of what brings the one to the other."""
 TOKENS = 2
 """Tokens per frame of its own: those of a mouth do not tell how a head turns (docs/emo_tiny.md)."""
 
@@ -38,15 +40,13 @@ class Movement:
     own: Tensor
     """What the portrait's parts do, [R*F, 2, h, w], where they are in the portrait."""
     away: Tensor
-    """Where the whole picture goes, so that the head comes to its region, [R*F, 2, h, w]."""
-    boxes: Tensor
-    """Where it sees the portrait's head and the region, [R, 2, 4]: centre and size as parts of the picture, minus a
-    half."""
+    """Where the whole picture goes, so that the head comes to its region, [R, 2, h, w]."""
 
     @property
     def flow(self) -> Tensor:
         """Both together, [R*F, 2, h, w]: from each place of a frame to where it comes from in the portrait."""
-        return self.away + sampled(self.own, self.away)
+        away = self.away.repeat_interleave(len(self.own) // len(self.away), 0)
+        return away + sampled(self.own, away)
 
 
 class Mover(nn.Module):
@@ -59,25 +59,20 @@ class Mover(nn.Module):
 
     def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
         super().__init__()
-        unet = config.unet
-        self.faces = unet.latent_channels if config.face_locator.target == "latents" else unet.channels[0]
-        groups, audio = unet.groups, config.audio
-        self.conv_in = backend.conv2d(unet.latent_channels + self.faces, FINE, 3, stride=2)
+        unet, groups = config.unet, config.unet.groups
+        self.conv_in = backend.conv2d(unet.latent_channels, FINE, 3, stride=2)
         self.resnet_in = ResnetBlock(FINE, FINE, None, groups, backend=backend)
         self.downsample = backend.conv2d(FINE, COARSE, 3, stride=2)
         self.resnets = nn.ModuleList(
             ResnetBlock(inputs, outputs, None, groups, backend=backend)
             for inputs, outputs in ((COARSE, COARSE), (COARSE, COARSE), (COARSE + FINE, FINE))
         )
-        self.conv_out = backend.conv2d(FINE, 2 * (1 + WAYS), 3)
-        self.audio_proj = backend.linear(TOKENS * audio.token_width, CONTROL)
+        self.conv_out = backend.conv2d(FINE, 2 * WAYS, 3)
+        self.audio_proj = backend.linear(TOKENS * config.audio.token_width, CONTROL)
         self.speed_proj = backend.linear(config.speed.width, CONTROL) if config.speed else None
-        self.place_proj = backend.linear(COARSE * PLACES**2, CONTROL)
         self.control1, self.control2 = backend.linear(CONTROL, CONTROL), backend.linear(CONTROL, CONTROL)
         self.amounts = backend.linear(CONTROL, WAYS)
-        self.boxes = backend.linear(CONTROL, 8)
-        self.place1, self.place2 = backend.linear(8, PLACING), backend.linear(PLACING, PLACING)
-        self.place_out = backend.linear(PLACING, 4)
+        self.placer = Placer(config, backend=backend)
 
     def forward(self, portraits: Tensor, batch: Batch) -> Tensor:
         """Flow [R*F, 2, h, w] of R clips of F frames: (x, y) in latent cells from each place to where it comes from.
@@ -88,24 +83,18 @@ class Mover(nn.Module):
         return self.movement(portraits, batch).flow
 
     def movement(self, portraits: Tensor, batch: Batch) -> Movement:
-        """The flow and what it is made of."""
-        fine = self.resnet_in(self.conv_in(torch.cat([portraits, _faces(portraits, batch, self.faces)], dim=1)))
-        coarse = self.downsample(silu(fine))
-        places = self.place_proj(adaptive_avg_pool2d(silu(coarse), PLACES).flatten(1))
-        boxes = self.boxes(silu(places)).unflatten(1, (2, 4))
-        x = self.resnets[1](self.resnets[0](coarse))
+        """The flow's two parts."""
+        away = self.placer(portraits, _faces(portraits, batch, self.placer.faces))[0]
+        fine = self.resnet_in(self.conv_in(portraits))
+        x = self.resnets[1](self.resnets[0](self.downsample(silu(fine))))
         x = self.resnets[2](torch.cat([interpolate(x, fine.shape[-2:]), fine], dim=1))
-        ways = interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear").unflatten(1, (1 + WAYS, 2))
-        amounts = self.amounts(self._control(places, batch)).unflatten(0, (len(portraits), batch.frames))
-        own = ways[:, None, 0] + torch.einsum("rfk,rkchw->rfchw", amounts, ways[:, 1:])
-        # boxes are learned from what they truly are, not from what a picture gains by others
-        placed = silu(self.place2(silu(self.place1(boxes.detach().flatten(1)))))
-        away = _placing_flow(self.place_out(placed), portraits.shape[-2:])
-        return Movement(own.flatten(0, 1), away.repeat_interleave(batch.frames, 0), boxes)
+        ways = interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear").unflatten(1, (WAYS, 2))
+        amounts = self.amounts(self._control(portraits, batch)).unflatten(0, (len(portraits), batch.frames))
+        return Movement(torch.einsum("rfk,rkchw->rfchw", amounts, ways).flatten(0, 1), away)
 
-    def _control(self, places: Tensor, batch: Batch) -> Tensor:
-        """What steers each frame, [R*F, D], where head and region are at `places` [R, D]."""
-        total = places.repeat_interleave(batch.frames, 0)
+    def _control(self, portraits: Tensor, batch: Batch) -> Tensor:
+        """What steers each frame, [R*F, D]."""
+        total = portraits.new_zeros(len(portraits) * batch.frames, CONTROL)
         audio, speed = batch.audio(), batch.speed()
         if audio is not None:
             gains = total.new_tensor([f.audio_gain for f in batch.features]).repeat_interleave(batch.frames)
@@ -113,6 +102,34 @@ class Mover(nn.Module):
         if speed is not None and self.speed_proj is not None:
             total = total + _told(speed, self.speed_proj, batch)
         return silu(self.control2(silu(self.control1(silu(total)))))
+
+
+class Placer(nn.Module):
+    """Sees where the portrait's head and the face region are, and brings the one to the other."""
+
+    def __init__(self, config: EmoConfig, *, backend: Backend) -> None:
+        super().__init__()
+        unet = config.unet
+        self.faces = unet.latent_channels if config.face_locator.target == "latents" else unet.channels[0]
+        self.conv1 = backend.conv2d(unet.latent_channels + self.faces, FINE, 3, stride=2)
+        self.resnet = ResnetBlock(FINE, FINE, None, unet.groups, backend=backend)
+        self.conv2 = backend.conv2d(FINE, FINE, 3, stride=2)
+        self.proj = backend.linear(FINE * PLACES**2, CONTROL)
+        self.boxes = backend.linear(CONTROL, 8)
+        self.place1, self.place2 = backend.linear(8, PLACING), backend.linear(PLACING, PLACING)
+        self.place_out = backend.linear(PLACING, 5)
+
+    def forward(self, portraits: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow [R, 2, h, w] of the whole picture in cells, and boxes of head and region [R, 2, 4].
+
+        Boxes are centre and size in the picture's width and height, minus a half. A head that is where it shall be
+        stays: what is to be done is multiplied by whether anything is.
+        """
+        x = self.conv2(silu(self.resnet(self.conv1(torch.cat([portraits, faces], dim=1)))))
+        boxes = self.boxes(silu(self.proj(adaptive_avg_pool2d(silu(x), PLACES).flatten(1))))
+        # boxes are learned from what they truly are, not from what is gained by others
+        placed = self.place_out(silu(self.place2(silu(self.place1(boxes.detach())))))
+        return _placing_flow(placed[:, :4] * placed[:, 4:].sigmoid(), portraits.shape[-2:]), boxes.unflatten(1, (2, 4))
 
 
 def _told(group: Group, proj: nn.Module, batch: Batch) -> Tensor:

@@ -22,9 +22,9 @@ from .synthetic.head_motion import rotation_speed
 STEADY = 1.5
 """Sigma in frames that angles are smoothed with before their speed is taken."""
 PLAN = LoopPlan(
-    1500, 2e-3, warmup=50, cooldown=0.6, weight_decay=1e-3, clip=5.0, ema=0.99, mixed_precision=True
+    2500, 2e-3, warmup=50, cooldown=0.6, weight_decay=1e-3, clip=5.0, ema=0.99, mixed_precision=True
 )
-"""A few minutes of one core; a longer plan in the same folder goes on from there."""
+"""Half an hour of one core; a longer plan in the same folder goes on from there."""
 
 
 class InstrumentTask:

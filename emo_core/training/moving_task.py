@@ -13,14 +13,18 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..models.backbone import moved
-from ..models.mover import Movement
+from ..models.mover import Movement, Mover
 from ..modules.conditions import PORTRAIT, Batch, Features
-from .emo_task import NOT_IN_PLACE, EmoTask, Portrait, near
+from .emo_task import EmoTask, Portrait, near
 
 MARKS = 4.0
 """Weight of how far the marks are missed, squared cells."""
+AWAY = 0.3
+"""The same for the marks of heads that shall go to a region."""
 BOXES = 100.0
-"""Weight of how far off its boxes of head and region are, squared sides of the picture."""
+"""Weight of how far off the boxes are that it sees, squared sides of the picture."""
+PLACED, ELSEWHERE = 48, 0.5
+"""Portraits per step that shall go to a region, and which part of them is not there."""
 SMOOTH = 3.0
 """Weight of how unevenly mouth and chin move, squared cells per cell."""
 RIGID, LOWER = (0, 1, 2, 10, 11), (3, 4, 6, 7)
@@ -33,38 +37,32 @@ class MovingTask(EmoTask):
     """Move portraits to frames under the conditions of a stage; nothing is denoised."""
 
     def loss(self, generator: torch.Generator) -> Tensor:
-        """Weighted squared error of moved portraits, how far marks are missed, and how unevenly the mouth moves."""
+        """Weighted squared error of moved portraits, how far marks are missed, and how unevenly the mouth moves;
+        then, of other portraits, how far a head is from its region."""
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         rows = [self._row(rng, rng) for _ in range(self.stage.rows)]
         if rng.random() < self.stage.drop_speed:
             for row in rows:
                 row.pop("speed", None)
-        latents, weight, marks, sources, lower, boxes = (
-            torch.cat([row[name] for row in rows])
-            for name in ("latents", "weight", "marks", "sources", "lower", "boxes")
+        latents, weight, marks, sources, lower = (
+            torch.cat([row[name] for row in rows]) for name in ("latents", "weight", "marks", "sources", "lower")
         )
         portraits = torch.cat([row["reference"] for row in rows])
-        movement = self.movement(rows)
-        flow, own = movement.flow, movement.own
-        pictures = moved(portraits.repeat_interleave(self.stage.frames, 0), flow)
+        own = self.movement(rows).own
+        pictures = moved(portraits.repeat_interleave(self.stage.frames, 0), own)
         loss = ((pictures - latents).square() * weight * (1 - lower)).mean()
-        grid = marks * 2 / latents.shape[-1] - 1
-        found = grid_sample(flow, grid[:, None], padding_mode="border", align_corners=False)[:, :, 0].transpose(1, 2)
-        missed = torch.where(sources.isnan(), 0.0, found - (sources - marks)).square()
-        missed = missed * torch.cat([row["in_place"] for row in rows])[:, None, None]
         uneven = own.diff(dim=-1)[..., :-1, :].square() + own.diff(dim=-2)[..., :-1].square()
-        loss = loss + MARKS * missed.mean() + SMOOTH * (uneven * lower[..., :-1, :-1]).mean()
-        return loss + BOXES * (movement.boxes - boxes).square().mean()
+        loss = loss + MARKS * (flow_at(own, marks) - (sources - marks)).square().mean()
+        return loss + SMOOTH * (uneven * lower[..., :-1, :-1]).mean() + self._placing(rng)
 
     def movement(self, rows: list[dict[str, Tensor]]) -> Movement:
         """What the mover makes of rows."""
-        encoders, mover = self.model.encoders, self.model.backbone.mover
-        if mover is None or encoders.mover_projection is None:
-            raise ValueError(f"stage {self.stage.name!r} trains a mover: set reference.mover in the model's config")
+        encoders, mover = self.model.encoders, self._mover()
+        project = encoders.mover_projection
         features = [
             Features(
                 reference={PORTRAIT: row["reference"]},
-                audio=encoders.mover_projection(row["windows"]) if "windows" in row else None,
+                audio=project(row["windows"]) if project and "windows" in row else None,
                 face=encoders.face_locator(row["mask"]),
                 speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
             )
@@ -73,39 +71,59 @@ class MovingTask(EmoTask):
         portraits = torch.cat([row["reference"] for row in rows])
         return mover.movement(portraits, Batch(features, rows[0]["latents"].shape[0]))
 
-    def _row(self, rng: np.random.Generator, drops: np.random.Generator) -> dict[str, Tensor]:
-        row = super()._row(rng, drops)
-        seen = row["mask"][0, 0] > 0
-        rows, columns = (torch.nonzero(seen.any(axis))[:, 0] for axis in (1, 0))
+    def _mover(self) -> Mover:
+        if self.model.backbone.mover is None:
+            raise ValueError(f"stage {self.stage.name!r} trains a mover: set reference.mover in the model's config")
+        return self.model.backbone.mover
+
+    def _placing(self, rng: np.random.Generator) -> Tensor:
+        """How far heads are from where they shall be, and from where they are seen; `PLACED` portraits."""
+        rows = [self._placed(rng) for _ in range(PLACED)]
+        portraits, masks, boxes, known, sources = (torch.cat(column) for column in zip(*rows, strict=True))
+        away, seen = self._mover().placer(portraits, self.model.encoders.face_locator(masks))
+        cells = self.zero_latents.shape[-1]
+        marks = _within(known) * cells
+        missed = flow_at(away, marks) - (_within(sources) * cells - marks)
+        return AWAY * missed.square().mean() + BOXES * (seen - boxes).square().mean()
+
+    def _placed(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """A portrait [1, C, h, w], a region's mask [1, 3, H, W], what boxes are seen [1, 2, 4], and the boxes [1, 4] of
+        a head where it shall be and where it is; all boxes as parts of the picture."""
+        clip, elsewhere = int(rng.integers(len(self.clips))), rng.random() < ELSEWHERE
+        frames = np.arange(self.clips.frames(clip))
+        if elsewhere and self.clips.has("portraits"):
+            at = np.array([rng.integers(4)])
+            picture, source = self.clips.get(clip, "portraits", at), self.clips.get(clip, "portrait_boxes", at)
+        else:
+            at = np.array([self._portrait(clip, rng).index])
+            picture, source = self.clips.get(clip, "latents", at), self.clips.get(clip, "boxes", at)
+        mask = self._mask(self._boxes(clip, frames), rng)
+        filled = mask[0, 0] > 0
+        rows, columns = (torch.nonzero(filled.any(axis))[:, 0] for axis in (1, 0))
         region = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])[None].float()
-        boxes = torch.stack([row.pop("portrait_box"), region], dim=1) / self.clips.size  # [1, 2, 4]
-        low, high = boxes.chunk(2, dim=-1)
-        return row | {"boxes": torch.cat([(low + high) / 2, high - low], dim=-1) - 0.5}
+        asked = self.clips.get(clip, "boxes", slice(None)).mean(0, keepdim=True)
+        stays = bool(filled.all()) or not elsewhere
+        low, high = (torch.stack([source, region], dim=1) / self.clips.size).chunk(2, dim=-1)
+        seen = torch.cat([(low + high) / 2, high - low], dim=-1) - 0.5
+        return picture, mask, seen, (source if stays else asked) / self.clips.size, source / self.clips.size
 
     def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
-        """Marks [F, N, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are.
-
-        A portrait elsewhere has a box alone, whose points count as its marks.
-        """
+        """Marks [F, 5, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are."""
         cells, size = self.zero_latents.shape[-1] / self.clips.size, self.zero_latents.shape[-1]
         landmarks = self.clips.get(clip, "landmarks", frames) * cells
-        marks, boxed = landmarks[:, RIGID], _within(self.clips.get(clip, "boxes", frames)) * cells
-        unknown = torch.full_like(boxed, torch.nan)
-        at, in_place = np.array([portrait.index]), portrait.name == "latents"
-        box = self.clips.get(clip, "boxes" if in_place else "portrait_boxes", at)
-        if in_place:
-            shown = self.clips.get(clip, "landmarks", at)[:, RIGID] * cells
-            sources = torch.cat([shown.expand_as(marks), unknown], dim=1)
-        else:
-            sources = torch.cat([unknown[:, : len(RIGID)], (_within(box) * cells).expand_as(boxed)], dim=1)
+        shown = self.clips.get(clip, "landmarks", np.array([portrait.index])) * cells
         clear = torch.stack([1 - near(landmarks[:, mark], size) for mark in LOWER]).prod(0)
         return {
-            "marks": torch.cat([marks, boxed], dim=1),
-            "sources": sources,
+            "marks": landmarks[:, RIGID],
+            "sources": shown[:, RIGID].expand(len(frames), -1, -1),
             "lower": 1 - clear[:, None],
-            "portrait_box": box,
-            "in_place": torch.full((len(frames),), 1.0 if in_place else NOT_IN_PLACE),
         }
+
+
+def flow_at(flow: Tensor, marks: Tensor) -> Tensor:
+    """A flow [B, 2, h, w] at marks [B, N, 2] in cells, [B, N, 2]."""
+    grid = marks * 2 / flow.shape[-1] - 1
+    return grid_sample(flow, grid[:, None], padding_mode="border", align_corners=False)[:, :, 0].transpose(1, 2)
 
 
 def _within(boxes: Tensor) -> Tensor:

@@ -77,7 +77,6 @@ MOVING = Stage(
     drop_audio=0.05,
     drop_speed=0.1,
     eye_weight=3.0,
-    elsewhere=0.25,
     as_asked=True,
 )
 """Not in the paper: the mover alone (`moving_task`), before anything that draws depends on it."""

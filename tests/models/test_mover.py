@@ -27,7 +27,7 @@ def mover() -> Mover:
     initialise(emo, 0)
     made = emo.backbone.mover
     assert made is not None
-    for layer in (made.conv_out, made.place_out):
+    for layer in (made.conv_out, made.placer.place_out):
         nn.init.normal_(layer.weight, std=0.1)
     return made.eval()
 
@@ -86,12 +86,20 @@ def test_the_strength_of_sound_reaches_it(mover: Mover) -> None:
 
 def test_a_head_is_brought_to_its_region_with_what_moves_in_it(mover: Mover) -> None:
     with torch.no_grad():
-        mover.place_out.weight.zero_()
-        mover.place_out.bias.copy_(torch.tensor([0.0, 0, 4 / 16, 0]))  # x comes from two of 16 cells to the right
+        mover.placer.place_out.weight.zero_()
+        # x comes from two of 16 cells to the right, surely
+        mover.placer.place_out.bias.copy_(torch.tensor([0.0, 0, 4 / 16, 0, 30]))
     with torch.inference_mode():
         made = mover.movement(random(90, 1, CHANNELS, 16, 16), Batch([features(0)], FRAMES))
-    torch.testing.assert_close(made.away[:, 0], torch.full((FRAMES, 16, 16), 2.0))
-    torch.testing.assert_close(made.flow[..., :-2], (made.away + made.own.roll(-2, -1))[..., :-2], atol=1e-5, rtol=0)
+    torch.testing.assert_close(made.away[0, 0], torch.full((16, 16), 2.0))
+    torch.testing.assert_close(made.flow[..., :-2], (made.away + made.own.roll(-2, -1))[..., :-2], atol=1e-4, rtol=0)
+
+
+def test_a_head_where_it_shall_be_stays(mover: Mover) -> None:
+    with torch.no_grad():
+        mover.placer.place_out.bias[4] = -30
+    away = mover.placer(random(90, 1, CHANNELS, 16, 16), random(1, 1, CHANNELS, 16, 16))[0]
+    assert away.abs().max() < 1e-5
 
 
 def test_the_ways_belong_to_the_portrait_and_frames_go_along_them(mover: Mover) -> None:
