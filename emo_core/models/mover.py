@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, silu
+from torch.nn.functional import adaptive_avg_pool2d, hardsigmoid, interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
@@ -123,13 +123,14 @@ class Placer(nn.Module):
         """Flow [R, 2, h, w] of the whole picture in cells, and boxes of head and region [R, 2, 4].
 
         Boxes are centre and size in the picture's width and height, minus a half. A head that is where it shall be
-        stays: what is to be done is multiplied by whether anything is.
+        stays, exactly: what is to be done is multiplied by whether anything is.
         """
         x = self.conv2(silu(self.resnet(self.conv1(torch.cat([portraits, faces], dim=1)))))
         boxes = self.boxes(silu(self.proj(adaptive_avg_pool2d(silu(x), PLACES).flatten(1))))
         # boxes are learned from what they truly are, not from what is gained by others
         placed = self.place_out(silu(self.place2(silu(self.place1(boxes.detach())))))
-        return _placing_flow(placed[:, :4] * placed[:, 4:].sigmoid(), portraits.shape[-2:]), boxes.unflatten(1, (2, 4))
+        numbers = placed[:, :4] * hardsigmoid(placed[:, 4:])
+        return placing_flow(numbers, portraits.shape[-2:]), boxes.unflatten(1, (2, 4))
 
 
 def _told(group: Group, proj: nn.Module, batch: Batch) -> Tensor:
@@ -146,7 +147,7 @@ def _faces(portraits: Tensor, batch: Batch, channels: int) -> Tensor:
     return torch.cat([none if f.face is None else f.face[:1].to(portraits) for f in batch.features])
 
 
-def _placing_flow(numbers: Tensor, size: torch.Size) -> Tensor:
+def placing_flow(numbers: Tensor, size: torch.Size) -> Tensor:
     """Flow [B, 2, h, w] in cells of numbers [B, 4]: how far x and y are stretched, then how far they are shifted.
 
     Both count from the middle of the picture, in halves of its sides.

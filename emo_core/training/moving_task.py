@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..models.backbone import moved
-from ..models.mover import Movement, Mover
+from ..models.mover import Movement, Mover, placing_flow
 from ..modules.conditions import PORTRAIT, Batch, Features
+from ..modules.warp import sampled
 from .emo_task import EmoTask, Portrait, near
 
 MARKS = 4.0
@@ -23,8 +24,11 @@ AWAY = 0.3
 """The same for the marks of heads that shall go to a region."""
 BOXES = 100.0
 """Weight of how far off the boxes are that it sees, squared sides of the picture."""
-PLACED, ELSEWHERE = 48, 0.5
-"""Portraits per step that shall go to a region, and which part of them is not there."""
+PLACED, ELSEWHERE, SHIFTED = 48, 0.5, 0.7
+"""Portraits per step that shall go to a region, which part of them is not there, and which part is moved before: a few
+hundred people in the places where they were rendered are soon learned by heart."""
+ROOM = 0.12
+"""Most room that a region leaves on each side of a head, as part of its box."""
 SMOOTH = 3.0
 """Weight of how unevenly mouth and chin move, squared cells per cell."""
 RIGID, LOWER = (0, 1, 2, 10, 11), (3, 4, 6, 7)
@@ -89,23 +93,27 @@ class MovingTask(EmoTask):
     def _placed(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
         """A portrait [1, C, h, w], a region's mask [1, 3, H, W], what boxes are seen [1, 2, 4], and the boxes [1, 4] of
         a head where it shall be and where it is; all boxes as parts of the picture."""
-        clip, elsewhere = int(rng.integers(len(self.clips))), rng.random() < ELSEWHERE
-        frames = np.arange(self.clips.frames(clip))
-        if elsewhere and self.clips.has("portraits"):
+        clip, size = int(rng.integers(len(self.clips))), self.clips.size
+        if rng.random() < 0.5 and self.clips.has("portraits"):
             at = np.array([rng.integers(4)])
-            picture, source = self.clips.get(clip, "portraits", at), self.clips.get(clip, "portrait_boxes", at)
+            picture, box = self.clips.get(clip, "portraits", at), self.clips.get(clip, "portrait_boxes", at) / size
         else:
             at = np.array([self._portrait(clip, rng).index])
-            picture, source = self.clips.get(clip, "latents", at), self.clips.get(clip, "boxes", at)
-        mask = self._mask(self._boxes(clip, frames), rng)
-        filled = mask[0, 0] > 0
-        rows, columns = (torch.nonzero(filled.any(axis))[:, 0] for axis in (1, 0))
-        region = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])[None].float()
-        asked = self.clips.get(clip, "boxes", slice(None)).mean(0, keepdim=True)
-        stays = bool(filled.all()) or not elsewhere
-        low, high = (torch.stack([source, region], dim=1) / self.clips.size).chunk(2, dim=-1)
-        seen = torch.cat([(low + high) / 2, high - low], dim=-1) - 0.5
-        return picture, mask, seen, (source if stays else asked) / self.clips.size, source / self.clips.size
+            picture, box = self.clips.get(clip, "latents", at), self.clips.get(clip, "boxes", at) / size
+        if rng.random() < SHIFTED:
+            picture, box = _shifted(picture, box, rng)
+        wanted = box
+        if rng.random() < ELSEWHERE:
+            other = int(rng.integers(len(self.clips)))
+            wanted = self.clips.get(other, "boxes", slice(None)).mean(0, keepdim=True) / size
+        sides = wanted[:, 2:] - wanted[:, :2]
+        room = torch.from_numpy(rng.uniform(0, ROOM, 4).astype(np.float32)) * sides.repeat(1, 2)
+        region = (wanted + room * room.new_tensor([-1, -1, 1, 1])).clamp(0, 1)
+        mask = self._mask(region * size, rng)
+        if bool(mask.all()):
+            wanted, region = box, torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+        low, high = torch.stack([box, region], dim=1).chunk(2, dim=-1)
+        return picture, mask, torch.cat([(low + high) / 2, high - low], dim=-1) - 0.5, wanted, box
 
     def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
         """Marks [F, 5, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are."""
@@ -124,6 +132,17 @@ def flow_at(flow: Tensor, marks: Tensor) -> Tensor:
     """A flow [B, 2, h, w] at marks [B, N, 2] in cells, [B, N, 2]."""
     grid = marks * 2 / flow.shape[-1] - 1
     return grid_sample(flow, grid[:, None], padding_mode="border", align_corners=False)[:, :, 0].transpose(1, 2)
+
+
+def _shifted(picture: Tensor, box: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A picture [1, C, h, w] and a head's box in it [1, 4], sized and moved anew; the head stays in the picture."""
+    middle, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
+    scale = min(float(rng.uniform(0.75, 1.25)), 0.48 / float(half.max()))
+    reach = (0.5 - scale * half).clamp(min=0)
+    place = 0.5 + torch.from_numpy(rng.uniform(-1, 1, (1, 2)).astype(np.float32)) * reach
+    stretch, shift = 1 / scale - 1, 2 * (middle - 0.5) - 2 * (place - 0.5) / scale
+    flow = placing_flow(torch.cat([torch.full((1, 2), stretch), shift], dim=1), picture.shape[-2:])
+    return sampled(picture, flow, "bicubic"), torch.cat([place - scale * half, place + scale * half], dim=1)
 
 
 def _within(boxes: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from ..backend import Backend
 from ..checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
@@ -89,7 +88,7 @@ def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, un
     """Run every step that is not done yet, up to and with `until` (a step's name)."""
     for name, step in STEPS.items():
         LOG.info("step %s", name)
-        if not _brought_along(folder, name):
+        if name not in BROUGHT_ALONG or not (folder / START).is_file():
             step(folder, recipe, rank, processes)
         if processes > 1:
             torch.distributed.barrier()
@@ -113,8 +112,7 @@ def start_from(file: Path, folder: Path) -> None:
     config = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     scaling = config.vae.scaling
     today = tiny_config(scaling)
-    kept = dataclasses.replace(config, preset=today.preset)
-    if kept not in (today, _without_mover(today)):
+    if dataclasses.replace(config, preset=today.preset) != today:
         raise ValueError(
             f"{file} is an emo-tiny of another layout than today's: train one from nothing, or go on with the version "
             "of this pack that made it"
@@ -122,31 +120,12 @@ def start_from(file: Path, folder: Path) -> None:
     tensors = {name: value.float() for name, value in load_state(file).items()}
     for prefix, path in COMPANION_FILES.items():
         part = {k.removeprefix(f"{prefix}."): tensors.pop(k) for k in list(tensors) if k.startswith(f"{prefix}.")}
-        if prefix == "audio_encoder" and kept != today:  # what was not heard counts for nothing at first
-            part["conv_in.weight"] = pad(part["conv_in.weight"], (0, 0, 0, today.audio.periods))
         save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(today, backend=Backend())
-    initialise(model, 0)
-    known = [name for name in model.state_dict() if kept == today or ".mover." not in name]
-    model.load_state_dict(model.state_dict() | {name: tensors[name.removeprefix("encoders.")] for name in known})
-    save_state(folder / (MOVING if kept == today else IMAGE).name / "model.safetensors", model.state_dict())
+    model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
+    save_state(folder / MOVING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
-
-
-def _without_mover(config: EmoConfig) -> EmoConfig:
-    """The layout before there was a mover, and before the audio encoder heard periods."""
-    reference = dataclasses.replace(config.reference, mover=False)
-    return dataclasses.replace(config, reference=reference, audio=dataclasses.replace(config.audio, periods=0))
-
-
-def _brought_along(folder: Path, step: str) -> bool:
-    """Whether a step's result came with a finished file."""
-    if not (folder / START).is_file():
-        return False
-    if step == MOVING.name:  # a file of the layout before it has none, and is laid out as one of the image stage
-        return not (folder / IMAGE.name / "model.safetensors").is_file()
-    return step in BROUGHT_ALONG
 
 
 def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -248,8 +227,8 @@ STEPS = {
 
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BROUGHT_ALONG = ("vae", "image", "audio")
-"""Steps whose results a finished file always brings along."""
+BROUGHT_ALONG = ("vae", "image", "audio", "moving")
+"""Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors"}
 

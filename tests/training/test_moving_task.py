@@ -156,3 +156,15 @@ def test_what_a_mouth_looks_like_does_not_count(
     mouth, elsewhere = int(MOUTH[1]), 14
     assert loss_if(mouth, mouth) == pytest.approx(before, rel=1e-5)
     assert loss_if(elsewhere, elsewhere) > 1.001 * before
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_box_is_moved_with_its_picture(seed: int) -> None:
+    picture = torch.zeros(1, 1, 32, 32)
+    picture[..., 10:20, 8:16] = 1
+    moved, box = moving_task._shifted(picture, torch.tensor([[8, 10, 16, 20]]) / 32, np.random.default_rng(seed))
+    seen = moved[0, 0] > 0.5
+    rows, columns = (torch.nonzero(seen.any(axis))[:, 0] for axis in (1, 0))
+    found = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    torch.testing.assert_close(32 * box[0], found.float(), atol=0.75, rtol=0)
+    assert not torch.allclose(box, torch.tensor([[8, 10, 16, 20]]) / 32, atol=0.01)
