@@ -9,7 +9,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, silu
+from torch.nn.functional import avg_pool2d, grid_sample, interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
@@ -21,7 +21,6 @@ from ..modules.regional_audio import AudioModule
 from ..modules.rows import join
 from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
-from ..modules.warp import sampled
 from .mover import TOKENS, Mover
 from .unet import UNet
 
@@ -144,7 +143,11 @@ def moved(portraits: Tensor, flow: Tensor) -> Tensor:
     height, width = portraits.shape[-2:]
     if min(height, width) > 1:
         flow = interpolate(avg_pool2d(flow, 2, ceil_mode=True), (height, width), mode="bilinear")
-    return sampled(portraits, flow, "bicubic")
+    ys = (torch.arange(height, device=flow.device, dtype=torch.float32) + 0.5)[:, None].expand(height, width)
+    xs = (torch.arange(width, device=flow.device, dtype=torch.float32) + 0.5)[None].expand(height, width)
+    x, y = (xs + flow[:, 0]) * 2 / width - 1, (ys + flow[:, 1]) * 2 / height - 1
+    grid = torch.stack([x, y], dim=-1).to(portraits)
+    return grid_sample(portraits, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
 def _tokens(features: Sequence[Features], first: int, end: int | None) -> list[Features]:

@@ -36,8 +36,7 @@ def initialise(model: Emo, seed: int) -> None:
         channels = model.config.unet.latent_channels
         nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[channels : 2 * channels], MOVES)
     if model.backbone.mover is not None:  # nothing moves at first
-        for layer in (model.backbone.mover.conv_out, model.backbone.mover.placer.place_out):
-            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(model.backbone.mover.conv_out.weight)
     silence_speed(model)
 
 

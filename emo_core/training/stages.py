@@ -98,7 +98,6 @@ HEARING = Stage(
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
 TINY_HEARING = dataclasses.replace(
     HEARING,
-    encoders=("reference_net", "audio_projection"),
     speed=True,
     eye_weight=2.5,
     drop_speed=0.1,
@@ -129,7 +128,6 @@ VIDEO = Stage(
 )
 TINY_VIDEO = dataclasses.replace(
     VIDEO,
-    encoders=("reference_net", "audio_projection"),
     backbone=(*VIDEO.backbone, "speed"),
     speed=True,
     drop_speed=0.1,

@@ -22,13 +22,12 @@ CHANNELS, FRAMES = CONFIG.unet.latent_channels, 3
 
 @pytest.fixture
 def mover() -> Mover:
-    """With random weights in its last layers, which are zero before training."""
+    """With random weights in its last layer, which is zero before training."""
     emo = Emo(CONFIG, backend=Backend())
     initialise(emo, 0)
     made = emo.backbone.mover
     assert made is not None
-    for layer in (made.conv_out, made.placer.place_out):
-        nn.init.normal_(layer.weight, std=0.1)
+    nn.init.normal_(made.conv_out.weight, std=0.1)
     return made.eval()
 
 
@@ -84,24 +83,6 @@ def test_the_strength_of_sound_reaches_it(mover: Mover) -> None:
     assert not torch.allclose(flow(mover, [row]), flow(mover, [silent]), atol=1e-3)
 
 
-def test_a_head_is_brought_to_its_region_with_what_moves_in_it(mover: Mover) -> None:
-    with torch.no_grad():
-        mover.placer.place_out.weight.zero_()
-        # x comes from two of 16 cells to the right, surely
-        mover.placer.place_out.bias.copy_(torch.tensor([0.0, 0, 4 / 16, 0, 30]))
-    with torch.inference_mode():
-        made = mover.movement(random(90, 1, CHANNELS, 16, 16), Batch([features(0)], FRAMES))
-    torch.testing.assert_close(made.away[0, 0], torch.full((16, 16), 2.0))
-    torch.testing.assert_close(made.flow[..., :-2], (made.away + made.own.roll(-2, -1))[..., :-2], atol=1e-4, rtol=0)
-
-
-def test_a_head_where_it_shall_be_stays(mover: Mover) -> None:
-    with torch.no_grad():
-        mover.placer.place_out.bias[4] = -30
-    away = mover.placer(random(90, 1, CHANNELS, 16, 16), random(1, 1, CHANNELS, 16, 16))[0]
-    assert away.abs().max() < 1e-5
-
-
 def test_the_ways_belong_to_the_portrait_and_frames_go_along_them(mover: Mover) -> None:
     """All frames of a row move within as many dimensions as there are ways."""
     long = 2 * WAYS
@@ -110,8 +91,8 @@ def test_the_ways_belong_to_the_portrait_and_frames_go_along_them(mover: Mover) 
         audio=random(3, long, TOKENS, CONFIG.audio.token_width), speed=random(4, long, CONFIG.speed.width)
     )
     with torch.inference_mode():
-        made = mover.movement(random(5, 1, CHANNELS, 16, 16), Batch([row], long))
-    assert torch.linalg.matrix_rank((made.own - made.own.mean(0)).flatten(1).double(), rtol=1e-5) == WAYS
+        made = mover(random(5, 1, CHANNELS, 16, 16), Batch([row], long))
+    assert torch.linalg.matrix_rank((made - made.mean(0)).flatten(1).double(), rtol=1e-5) == WAYS
 
 
 def test_before_training_the_backbone_is_what_it_is_without(mover: Mover) -> None:

@@ -1,4 +1,4 @@
-"""The mover learns alone: to where sound says, and to a face region that is elsewhere."""
+"""The mover learns alone where the sound moves a head, and leaves its mouth be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from emo_core.config import (
     UNetConfig,
 )
 from emo_core.models.emo import Emo
-from emo_core.training import moving_task
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
 from emo_core.training.moving_task import LOWER, MovingTask, flow_at
@@ -49,21 +48,18 @@ def model() -> Emo:
 
 @pytest.fixture
 def clips(tmp_path: Path) -> LatentClips:
-    """A blob that the sound shifts to the left and right, and portraits in which it is elsewhere."""
+    """A blob that the sound shifts to the left and right."""
     rng = np.random.default_rng(0)
     shift = rng.uniform(-1.5, 1.5, (CLIPS, FRAMES))
     middles = np.stack([8 + shift, np.full_like(shift, 8)], axis=-1)
-    aside = rng.uniform(5, 11, (CLIPS, 4, 2))
     part = tmp_path / "part-000000"
     part.mkdir()
     arrays = {
         "latents": pictures(middles),
-        "portraits": pictures(aside),
         "states": np.tile(shift[..., None, None], (1, 1, 2, 8)),
         "speed": np.ones((CLIPS, FRAMES)),
         "landmarks": landmarks(middles),
         "boxes": boxes(middles),
-        "portrait_boxes": boxes(aside),
     }
     for name, values in arrays.items():
         np.save(part / f"{name}.npy", values.astype(np.float32))
@@ -92,7 +88,6 @@ def boxes(middles: np.ndarray) -> np.ndarray:
 def test_a_step_moves_what_is_trained_and_nothing_else(model: Emo, clips: LatentClips) -> None:
     task = MovingTask(model, clips, STAGE, torch.zeros(4, CELLS, CELLS))
     torch.nn.init.normal_(model.backbone.mover.conv_out.weight, std=0.1)  # type: ignore[union-attr]
-    torch.nn.init.normal_(model.backbone.mover.placer.place_out.weight, std=0.1)  # type: ignore[union-attr]
     task.loss(torch.Generator().manual_seed(0)).backward()
     assert {name for name, value in model.named_parameters() if value.grad is not None} == set(task.trained)
     assert {name.split(".")[1] for name in task.trained} == {"mover", "mover_projection"}
@@ -111,37 +106,29 @@ def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) 
     assert first == second
 
 
-def test_portraits_learn_to_follow_the_sound_and_to_go_to_their_region(model: Emo, clips: LatentClips) -> None:
+def test_portraits_learn_to_follow_the_sound(model: Emo, clips: LatentClips) -> None:
     task = MovingTask(model, clips, STAGE, torch.zeros(4, CELLS, CELLS))
     generator = torch.Generator().manual_seed(1)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)
-    before = errors(task)
-    for _ in range(150):
+    before = missed(task)
+    for _ in range(100):
         loss = task.loss(generator)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    moved, placed = errors(task)
-    assert moved < 0.3 * before[0]
-    assert placed < 0.3 * before[1]
+    assert missed(task) < 0.3 * before
 
 
 @torch.no_grad()
-def errors(task: MovingTask) -> tuple[float, float]:
-    """Squared cells by which marks of heads in place and boxes of heads elsewhere are missed."""
+def missed(task: MovingTask) -> float:
+    """Squared cells by which the flow misses the marks of some rows."""
     rng = np.random.default_rng(3)
     rows = [task._row(rng, rng) for _ in range(8)]
     marks, sources = (torch.cat([row[name] for row in rows]) for name in ("marks", "sources"))
-    own = task.movement(rows).own
-    missed = (flow_at(own, marks) - (sources - marks)).square().mean()
-    return float(missed), float(task._placing(np.random.default_rng(4)))
+    return float((flow_at(task.flow(rows), marks) - (sources - marks)).square().mean())
 
 
-def test_what_a_mouth_looks_like_does_not_count(
-    model: Emo, clips: LatentClips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWAY", "BOXES"):  # heads are looked for in the whole picture
-        monkeypatch.setattr(moving_task, name, 0.0)
+def test_what_a_mouth_looks_like_does_not_count(model: Emo, clips: LatentClips, tmp_path: Path) -> None:
     file = tmp_path / "part-000000" / "latents.npy"
     latents, rng = np.load(file), np.random.default_rng(0)
 
@@ -156,15 +143,3 @@ def test_what_a_mouth_looks_like_does_not_count(
     mouth, elsewhere = int(MOUTH[1]), 14
     assert loss_if(mouth, mouth) == pytest.approx(before, rel=1e-5)
     assert loss_if(elsewhere, elsewhere) > 1.001 * before
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_box_is_moved_with_its_picture(seed: int) -> None:
-    picture = torch.zeros(1, 1, 32, 32)
-    picture[..., 10:20, 8:16] = 1
-    moved, box = moving_task._shifted(picture, torch.tensor([[8, 10, 16, 20]]) / 32, np.random.default_rng(seed))
-    seen = moved[0, 0] > 0.5
-    rows, columns = (torch.nonzero(seen.any(axis))[:, 0] for axis in (1, 0))
-    found = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    torch.testing.assert_close(32 * box[0], found.float(), atol=0.75, rtol=0)
-    assert not torch.allclose(box, torch.tensor([[8, 10, 16, 20]]) / 32, atol=0.01)
