@@ -22,6 +22,7 @@ EMO = Family(
             "face_locator.{name}": "face_locator.{name}",
             "audio_projection.{name}": "audio_projection.{name}",
             "speed_encoder.{name}": "speed_encoder.{name}",
+            "mover_projection.{name}": "mover_projection.{name}",
             "context_projection.{name}": "context_projection.{name}",
             "audio_encoder.{name}": "audio_encoder.{name}",
             "vae.{name}": "vae.{name}",

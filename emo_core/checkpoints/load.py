@@ -27,7 +27,14 @@ from .shapes import derive_config, derive_vae_config, merge
 Module = TypeVar("Module", bound=nn.Module)
 
 BACKBONE = "backbone."
-ENCODERS = ("reference_net.", "face_locator.", "audio_projection.", "speed_encoder.", "context_projection.")
+ENCODERS = (
+    "reference_net.",
+    "face_locator.",
+    "audio_projection.",
+    "mover_projection.",
+    "speed_encoder.",
+    "context_projection.",
+)
 VAE = "vae."
 AUDIO_ENCODER = "audio_encoder."
 
