@@ -20,8 +20,10 @@ MARKS = 4.0
 """Weight of how far the marks are missed, squared cells."""
 SMOOTH = 3.0
 """Weight of how unevenly mouth and chin move, squared cells per cell."""
-UPPER, LOWER = (0, 1, 2, 8, 9, 10, 11), (3, 4, 6, 7)
-"""Landmarks of eyes, nose, brows and sides, and those of the mouth's corners, lower lip and chin."""
+RIGID, LOWER = (0, 1, 2, 10, 11), (3, 4, 6, 7)
+"""Landmarks that move with the head alone (eyes, nose, sides), and corners of the mouth, lower lip and chin.
+
+With the brows' among them eyes are dragged along (docs/emo_tiny.md)."""
 
 
 class MovingTask(EmoTask):
@@ -62,14 +64,14 @@ class MovingTask(EmoTask):
         return mover(portraits, Batch(features, rows[0]["latents"].shape[0]))
 
     def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
-        """Marks [F, 7, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are."""
+        """Marks [F, 5, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are."""
         cells, size = self.zero_latents.shape[-1] / self.clips.size, self.zero_latents.shape[-1]
         landmarks = self.clips.get(clip, "landmarks", frames) * cells
         shown = self.clips.get(clip, "landmarks", np.array([portrait.index])) * cells
         clear = torch.stack([1 - near(landmarks[:, mark], size) for mark in LOWER]).prod(0)
         return {
-            "marks": landmarks[:, UPPER],
-            "sources": shown[:, UPPER].expand(len(frames), -1, -1),
+            "marks": landmarks[:, RIGID],
+            "sources": shown[:, RIGID].expand(len(frames), -1, -1),
             "lower": 1 - clear[:, None],
         }
 
