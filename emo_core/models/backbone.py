@@ -82,8 +82,9 @@ class Backbone(UNet):
         table = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)
         alpha_bar = table[timesteps.round().long()].repeat_interleave(batch.frames)[:, None, None, None]
         portraits = _portraits(latents, batch)
-        told = Batch(_tokens(batch.features, -TOKENS, None), batch.frames)
-        flow = None if self.mover is None else self.mover(portraits, told)
+        flow = None
+        if self.mover is not None:
+            flow = self.mover(portraits, Batch(_tokens(batch.features, -TOKENS, None), batch.frames))
         return AroundPortrait(latents, portraits.repeat_interleave(batch.frames, 0), alpha_bar, flow)
 
 

@@ -185,7 +185,7 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
         reader = _open_reader(folder, model) if stage.expression_weight else None
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
         if stage is MOVING:
-            task = MovingTask(model, clips, stage, zero_latents(vae), reader=reader)
+            task = MovingTask(model, clips, stage, zero_latents(vae))
             Loop(task, recipe.stage(stage.name, folder), folder / stage.name).run()
             return
         task = EmoTask(model, clips, stage, zero_latents(vae), reader=reader)
