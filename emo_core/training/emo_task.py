@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from ..audio.features import neighbours
@@ -14,9 +15,12 @@ from ..diffusion.schedule import TRAIN_STEPS, Schedule
 from ..face.boxes import box_mask
 from ..models.emo import Emo
 from ..modules.conditions import Features
+from .decoded_faces import DecodedFaces
 from .expression_reader import ExpressionReader, places_of
+from .nearness import NEAR, near
 from .stages import Stage, freeze
 from .synthetic.rest import at_rest
+from .synthetic.types import TRACKS
 
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
@@ -30,10 +34,9 @@ READ_THROUGH = 0.4
 """Deviation of the noise that the reader of expressions looks through, as much as it learned to."""
 OWN_STEPS = (2, 5)
 """Fewest and most steps from noise to picture where a row begins behind the model's own (`Stage.own_states`)."""
+BLINK = TRACKS.index("blink")
 RESTING = 3
 """Frames of a clip that serve as its portrait."""
-NEAR = 0.094
-"""What is near a mouth or an eye: the deviation of a bell, as part of the picture's side."""
 
 
 class Clips(Protocol):
@@ -78,11 +81,13 @@ class EmoTask:
         *,
         equal_drops: bool = False,
         reader: ExpressionReader | None = None,
+        faces: DecodedFaces | None = None,
     ) -> None:
         """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip.
 
         equal_drops: all processes leave out the same conditions, so that the same layers have gradients (FSDP).
         reader: judges expressions where the stage has an `expression_weight`; clips need landmarks then.
+        faces: judges decoded mouths and eyes where the stage has a `decoded_weight`; likewise.
         """
         self.model, self.clips, self.stage, self.equal_drops = model, clips, stage, equal_drops
         if stage.expression_weight and reader is None:
@@ -90,7 +95,13 @@ class EmoTask:
                 f"stage {stage.name!r} has expression_weight {stage.expression_weight}, which takes a trained reader "
                 "of expressions and clips with landmarks (rendered ones have them): set it to 0 for footage"
             )
+        if stage.decoded_weight and faces is None:
+            raise ValueError(
+                f"stage {stage.name!r} has decoded_weight {stage.decoded_weight}, which takes the VAE and clips with "
+                "landmarks (rendered ones have them): set it to 0 for footage"
+            )
         self.reader = reader if stage.expression_weight else None
+        self.faces = faces if stage.decoded_weight else None
         self.config: EmoConfig = model.config
         if stage.audio and self.config.audio.rows not in STATES_PER_FRAME:
             raise ValueError(
@@ -120,7 +131,8 @@ class EmoTask:
         noisy = self.schedule.add_noise(latents, noise, per_frame)
         features = self.features(rows)
         wanted = self.schedule.target(latents, noise, per_frame)
-        weight = torch.cat([row["weight"] for row in rows])
+        counts = torch.cat([row["counts"] for row in rows])
+        weight = torch.cat([row["weight"] for row in rows]) * counts[:, None, None, None]
         own = {row: begun(drops) for row in range(len(rows)) if self._begins_itself(drops)}
         for row, x in self._made(noise, features, own).items():
             timestep = self.schedule.timesteps(own[row][0])[own[row][1]]
@@ -133,13 +145,17 @@ class EmoTask:
             per_frame = timesteps.repeat_interleave(self.stage.frames)
             weight = weight * self.schedule.clean_per_prediction(per_frame).to(weight)[:, None, None, None]
         loss = (error * weight).mean()
-        if self.reader is None:
+        if self.reader is None and self.faces is None:
             return loss
         clean = self._clean(noisy, prediction.float(), timesteps)
-        # or faint patterns that mean a mouth to this reader alone would do
-        clean = clean + READ_THROUGH * torch.randn(clean.shape, generator=generator).to(clean)
         places = torch.cat([row["places"] for row in rows])
-        return loss + self.stage.expression_weight * self.reader.difference(clean, latents, places)
+        if self.faces is not None:
+            loss = loss + self.stage.decoded_weight * self.faces.difference(clean, latents, places, counts)
+        if self.reader is not None:
+            # or faint patterns that mean a mouth to this reader alone would do
+            seen = clean + READ_THROUGH * torch.randn(clean.shape, generator=generator).to(clean)
+            loss = loss + self.stage.expression_weight * self.reader.difference(seen, latents, places)
+        return loss
 
     def _begins_itself(self, rng: np.random.Generator) -> bool:
         return self.stage.own_states > 0 and rng.random() < self.stage.own_states
@@ -177,12 +193,7 @@ class EmoTask:
     def _row(self, rng: np.random.Generator, drops: np.random.Generator) -> dict[str, Tensor]:
         """One identity: target frames, a picture of it, motion frames, sound, place, speed."""
         clip, stage = int(rng.integers(len(self.clips))), self.stage
-        total, before = self.clips.frames(clip), self.config.temporal.motion_frames
-        if stage.temporal:
-            first = int(rng.integers(before, total - stage.frames + 1))
-            frames = np.arange(first, first + stage.frames)
-        else:
-            frames = rng.integers(0, total, stage.frames)
+        frames = self._frames(clip, rng)
         places = self._places(clip, frames)
         portrait = self._portrait(clip, rng)
         in_place = portrait.name == "latents"
@@ -192,13 +203,14 @@ class EmoTask:
             "mask": self._mask(self._boxes(clip, frames), rng),
             "weight": self._weight(places, len(frames)),
         } | self._further(clip, frames, portrait)
-        if self.reader is not None and places is not None:
+        if places is not None and places.shape[1] == len(NEAR):
             row["places"] = places
         if drops.random() < stage.drop_reference:
             row["no_reference"], in_place = torch.ones(()), False
+        row["counts"] = torch.ones(len(frames))
         if self.config.reference.at_ends and not in_place:
-            row["weight"] *= NOT_IN_PLACE
-        if stage.temporal and before:
+            row["counts"] *= NOT_IN_PLACE
+        if stage.temporal and self.config.temporal.motion_frames:
             row["motion"] = self._motion(clip, frames[0], rng)
         if stage.audio and drops.random() >= stage.drop_audio:
             states = self.clips.get(clip, "states", slice(None))
@@ -208,6 +220,18 @@ class EmoTask:
             speed = self.clips.get(clip, "speed", slice(None))
             row["speed"] = speed.mean().expand(len(frames)) if stage.as_asked else speed[frames]
         return row
+
+    def _frames(self, clip: int, rng: np.random.Generator) -> np.ndarray:
+        """Frames in a row for layers over time, any others without; more often such with closed eyes (`shut`)."""
+        total, stage = self.clips.frames(clip), self.stage
+        chance = np.ones(total)
+        if stage.shut and self.clips.has("tracks"):
+            chance += stage.shut * self.clips.get(clip, "tracks", slice(None))[:, BLINK].numpy()
+        if not stage.temporal:
+            return rng.choice(total, stage.frames, p=chance / chance.sum())
+        chance = sliding_window_view(chance, stage.frames).max(1)[self.config.temporal.motion_frames :]
+        first = self.config.temporal.motion_frames + int(rng.choice(len(chance), p=chance / chance.sum()))
+        return np.arange(first, first + stage.frames)
 
     def _boxes(self, clip: int, frames: np.ndarray) -> Tensor:
         """Boxes [n, 4] whose union is the face region."""
@@ -263,9 +287,9 @@ class EmoTask:
         size = self.zero_latents.shape[-1]
         weight = torch.ones(frames, 1, size, size)
         extras = (self.stage.lip_weight, self.stage.eye_weight, self.stage.eye_weight)
-        for place, extra in zip(() if places is None else places.unbind(1), extras, strict=False):
+        for place, extra, deviation in zip(() if places is None else places.unbind(1), extras, NEAR, strict=False):
             if extra:
-                weight += extra * near(place, size)[:, None]
+                weight += extra * near(place, size, deviation * size)[:, None]
         return weight
 
     def features(self, rows: list[dict[str, Tensor]]) -> list[Features]:
@@ -292,13 +316,6 @@ class EmoTask:
                 )
             )
         return features
-
-
-def near(places: Tensor, size: int) -> Tensor:
-    """1 at the places [F, 2], falling to 0 around them, [F, size, size]."""
-    grid = torch.arange(size) + 0.5
-    dx, dy = grid - places[:, 0, None], grid - places[:, 1, None]
-    return torch.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / (NEAR * size) ** 2)
 
 
 def begun(rng: np.random.Generator) -> tuple[int, int]:

@@ -20,12 +20,12 @@ WEIGHTS = {
     "width": 1.5,
     "round": 1.5,
     "smile": 0.5,
-    "blink": 0.5,
-    "brow": 1.0,
+    "blink": 2.0,
+    "brow": 2.0,
     "gaze_x": 0.2,
     "gaze_y": 0.2,
 }
-"""The tracks that are read, and how much each counts: the mouth's most."""
+"""The tracks that are read, and how much each counts."""
 MOUTH = slice(3, 7)
 """Mouth corners and inner lips among the landmarks."""
 EYES = (0, 1)

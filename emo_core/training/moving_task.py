@@ -14,7 +14,8 @@ from torch.nn.functional import grid_sample
 
 from ..models.backbone import moved
 from ..modules.conditions import PORTRAIT, Batch, Features
-from .emo_task import EmoTask, Portrait, near
+from .emo_task import EmoTask, Portrait
+from .nearness import NEAR, near
 
 MARKS = 4.0
 """Weight of how far the marks are missed, squared cells."""
@@ -68,7 +69,7 @@ class MovingTask(EmoTask):
         cells, size = self.zero_latents.shape[-1] / self.clips.size, self.zero_latents.shape[-1]
         landmarks = self.clips.get(clip, "landmarks", frames) * cells
         shown = self.clips.get(clip, "landmarks", np.array([portrait.index])) * cells
-        clear = torch.stack([1 - near(landmarks[:, mark], size) for mark in LOWER]).prod(0)
+        clear = torch.stack([1 - near(landmarks[:, mark], size, NEAR[0] * size) for mark in LOWER]).prod(0)
         return {
             "marks": landmarks[:, RIGID],
             "sources": shown[:, RIGID].expand(len(frames), -1, -1),

@@ -20,14 +20,27 @@ from ..models.emo import Emo
 from ..models.vae import AutoencoderKL
 from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
+from .decoded_faces import DecodedFaces
 from .emo_task import EmoTask
 from .expression_reader import ExpressionReader, ReaderTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
+from .listening_task import ListeningTask
 from .loop import Loop, LoopPlan
 from .moving_task import MovingTask
 from .plan_file import Validation
-from .stages import HEARING, IMAGE, MOVING, STAGES, TINY_HEARING, TINY_SPEED, TINY_VIDEO, VIDEO, Stage
+from .stages import (
+    HEARING,
+    IMAGE,
+    LISTENING,
+    MOVING,
+    STAGES,
+    TINY_HEARING,
+    TINY_SPEED,
+    TINY_VIDEO,
+    VIDEO,
+    Stage,
+)
 from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
@@ -43,7 +56,7 @@ class Recipe:
     """Sizes and lengths of every step."""
 
     clips: int = 2048
-    clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2))
+    clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2, even_speeds=0.25))
     vae: LoopPlan = field(
         default_factory=lambda: LoopPlan(
             2600, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
@@ -61,6 +74,7 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
             "moving": LoopPlan(1000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
+            "listening": LoopPlan(600, 1e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
@@ -124,7 +138,7 @@ def start_from(file: Path, folder: Path) -> None:
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(today, backend=Backend())
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
-    save_state(folder / MOVING.name / "model.safetensors", model.state_dict())
+    save_state(folder / LISTENING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
 
@@ -184,11 +198,13 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
         reader = _open_reader(folder, model) if stage.expression_weight else None
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
-        if stage is MOVING:
-            task = MovingTask(model, clips, stage, zero_latents(vae))
-            Loop(task, recipe.stage(stage.name, folder), folder / stage.name).run()
+        grey = zero_latents(vae)
+        if stage in (MOVING, LISTENING):
+            alone = MovingTask(model, clips, stage, grey) if stage is MOVING else ListeningTask(model, clips, stage)
+            Loop(alone, recipe.stage(stage.name, folder), folder / stage.name).run()
             return
-        task = EmoTask(model, clips, stage, zero_latents(vae), reader=reader)
+        faces = DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None
+        task = EmoTask(model, clips, stage, grey, reader=reader, faces=faces)
         validator = Validator(
             task,
             held_out,
@@ -217,7 +233,8 @@ STEPS = {
     "audio": _audio,
     "states": _states,
     "moving": _stage(MOVING, IMAGE),
-    "hearing": _stage(TINY_HEARING, MOVING),
+    "listening": _stage(LISTENING, MOVING),
+    "hearing": _stage(TINY_HEARING, LISTENING),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(TINY_SPEED, VIDEO),
     "decoder": _decoder,
@@ -227,7 +244,7 @@ STEPS = {
 
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BROUGHT_ALONG = ("vae", "image", "audio", "moving")
+BROUGHT_ALONG = ("vae", "image", "audio", "moving", "listening")
 """Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors"}

@@ -1,4 +1,4 @@
-"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and two of our own between."""
+"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and three of our own between."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ class Stage:
     """Part of the rows whose noisy latents are what the model itself has made of pure noise so far."""
     expression_weight: float = 0.0
     """Weight of how differently the face reads (`expression_reader`), where there is a reader."""
+    decoded_weight: float = 0.0
+    """Weight of how differently mouth and eyes look once decoded (`decoded_faces`)."""
+    shut: float = 0.0
+    """How many times more often frames with closed eyes are shown, in clips that know them, beside once for all."""
     as_asked: bool = False
     """Tell the clip's mean speed and the region of all its frames, as users ask for them, instead of what the frames
     shown take."""
@@ -80,6 +84,17 @@ MOVING = Stage(
     as_asked=True,
 )
 """Not in the paper: the mover alone (`moving_task`), before anything that draws depends on it."""
+LISTENING = Stage(
+    "listening",
+    encoders=("audio_projection",),
+    backbone=(),
+    temporal=False,
+    audio=True,
+    speed=False,
+    frames=8,
+    rows=32,
+)
+"""Not in the paper: the audio projection alone (`listening_task`), so that its tokens tell of brows and lids too."""
 HEARING = Stage(
     "hearing",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -99,13 +114,16 @@ the sound. A step of two processes shows sixteen people, where one of clips show
 TINY_HEARING = dataclasses.replace(
     HEARING,
     speed=True,
-    eye_weight=2.5,
+    lip_weight=6.0,
+    eye_weight=8.0,
     drop_speed=0.1,
     elsewhere=0.1,
-    pure_noise=0.25,
+    pure_noise=0.5,
     even=True,
-    own_states=0.5,
+    own_states=0.3,
     expression_weight=0.1,
+    decoded_weight=1.5,
+    shut=3.0,
     as_asked=True,
 )
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes.
@@ -133,13 +151,15 @@ TINY_VIDEO = dataclasses.replace(
     drop_speed=0.1,
     drop_motion=0.3,
     motion_noise=0.3,
-    lip_weight=3.0,
-    eye_weight=2.5,
+    lip_weight=6.0,
+    eye_weight=8.0,
     elsewhere=0.1,
-    pure_noise=0.25,
+    pure_noise=0.5,
     even=True,
     expression_weight=0.1,
-    own_states=0.6,
+    decoded_weight=1.5,
+    own_states=0.3,
+    shut=1.0,
     as_asked=True,
 )
 """The video stage of emo-tiny: it learns head speeds as well. The paper keeps sound out while it does, as people who
@@ -161,7 +181,7 @@ SPEED = Stage(
 )
 TINY_SPEED = dataclasses.replace(SPEED, encoders=(), pure_noise=0.25, even=True, as_asked=True)
 """The same for emo-tiny, whose mover has learned from the embedding of speeds as it is."""
-STAGES = (IMAGE, MOVING, HEARING, VIDEO, SPEED)
+STAGES = (IMAGE, MOVING, LISTENING, HEARING, VIDEO, SPEED)
 
 
 def kind(name: str) -> str:

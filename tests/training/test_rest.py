@@ -1,4 +1,4 @@
-"""A portrait is the frame whose head is where it mostly is, with a closed mouth and open eyes."""
+"""A portrait is the frame whose head is where it mostly is, with a closed mouth, open eyes and quiet brows."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def test_a_head_that_rests_turned_is_at_rest_there() -> None:
 def test_open_mouths_and_closed_eyes_come_last() -> None:
     tracks = performance(open=[0.9, 0.1, 0.0, 0.3], blink=[0, 0, 1, 0], yaw=[0, 0.1, 0, 0])
     assert at_rest(tracks).tolist() == [1, 3, 0, 2]
+
+
+def test_brows_that_are_up_come_behind_quiet_ones() -> None:
+    tracks = performance(brow=[0.8, -0.1, -0.7, 0.0], yaw=[0, 0.1, 0, 0.3])
+    assert at_rest(tracks).tolist() == [3, 1, 2, 0]

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from emo_core.backend import Backend
-from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig
+from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig, VaeConfig
 from emo_core.models.emo import Emo
+from emo_core.models.vae import AutoencoderKL
+from emo_core.training.decoded_faces import DecodedFaces
 from emo_core.training.emo_task import OWN_STEPS, EmoTask, spread_timesteps
 from emo_core.training.expression_reader import ExpressionReader
 from emo_core.training.initialise import initialise
@@ -20,6 +22,7 @@ from emo_core.training.latent_clips import LatentClips
 from emo_core.training.stages import (
     HEARING,
     IMAGE,
+    LISTENING,
     MOVING,
     SPEED,
     STAGES,
@@ -31,6 +34,7 @@ from emo_core.training.stages import (
     freeze,
     kind,
 )
+from emo_core.training.synthetic.types import TRACKS
 
 FRAMES, STATES = 20, 3
 
@@ -98,13 +102,17 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
     assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
 
 
-DENOISING = [stage for stage in STAGES if stage is not MOVING]
+DENOISING = [stage for stage in STAGES if stage not in (MOVING, LISTENING)]
+
+
+def faces() -> DecodedFaces:
+    return DecodedFaces(AutoencoderKL(VaeConfig(channels=(8, 8), layers_per_block=1, groups=4), backend=Backend()), 8)
 
 
 @pytest.mark.parametrize("stage", [*DENOISING, TINY_HEARING, TINY_VIDEO, TINY_SPEED], ids=lambda stage: stage.name)
 def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
     reader = ExpressionReader(4) if stage.expression_weight else None
-    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader)
+    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader, faces=faces())
     generator = torch.Generator().manual_seed(0)
     model.zero_grad(set_to_none=True)
     for _ in range(4):  # drops leave some layers out of a single batch
@@ -116,7 +124,7 @@ def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo,
 
 
 def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) -> None:
-    task = EmoTask(model, clips, TINY_VIDEO, torch.zeros(4, 8, 8), reader=ExpressionReader(4))
+    task = EmoTask(model, clips, TINY_VIDEO, torch.zeros(4, 8, 8), reader=ExpressionReader(4), faces=faces())
     first, second = (task.loss(torch.Generator().manual_seed(5)).item() for _ in range(2))
     assert first == second
 
@@ -163,6 +171,36 @@ def test_an_even_loss_is_the_error_of_the_clean_latents(model: Emo, clips: Laten
     rows = zip(noisy.chunk(3), prediction.chunk(3), timesteps.tolist(), strict=True)
     clean = torch.cat([task.schedule.split(*row[:2], int(row[2]))[0] for row in rows])
     assert loss == pytest.approx(clean.square().mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("stage", [TINY_HEARING, TINY_VIDEO], ids=lambda stage: stage.name)
+def test_without_a_judge_a_stage_that_wants_one_says_what_to_do(stage: Stage, model: Emo, clips: LatentClips) -> None:
+    with pytest.raises(ValueError, match=r"expression_weight 0\.1.*set it to 0 for footage"):
+        EmoTask(model, clips, stage, torch.zeros(4, 8, 8), faces=faces())
+    with pytest.raises(ValueError, match=r"decoded_weight 1\.5.*set it to 0 for footage"):
+        EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=ExpressionReader(4))
+
+
+@pytest.mark.parametrize("stage", [TINY_HEARING, TINY_VIDEO], ids=lambda stage: stage.name)
+def test_closed_eyes_are_shown_more_often(stage: Stage, model: Emo, clips: LatentClips, tmp_path: Path) -> None:
+    tracks = np.zeros((2, FRAMES, len(TRACKS)), np.float32)
+    tracks[:, -1, TRACKS.index("blink")] = 1
+    np.save(tmp_path / "part-000000" / "tracks.npy", tracks)
+    rng = np.random.default_rng(0)
+
+    def share(shut: float) -> float:
+        asked = dataclasses.replace(stage, shut=shut)
+        task = EmoTask(
+            model, LatentClips(tmp_path), asked, torch.zeros(4, 8, 8), reader=ExpressionReader(4), faces=faces()
+        )
+        return float(np.mean([(task._frames(0, rng) == FRAMES - 1).any() for _ in range(3000)]))
+
+    if stage.temporal:  # 20 frames, 4 of them before a clip of 12: one of five begins has the last frame in its clip
+        assert share(0) == pytest.approx(1 / 5, abs=0.03)
+        assert share(3) == pytest.approx(4 / 8, abs=0.03)
+    else:
+        assert share(0) == pytest.approx(1 - (19 / 20) ** stage.frames, abs=0.03)
+        assert share(3) == pytest.approx(1 - (19 / 23) ** stage.frames, abs=0.03)
 
 
 def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one() -> None:

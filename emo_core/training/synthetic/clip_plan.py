@@ -16,6 +16,8 @@ IDENTITY_SEEDS = {
     "test": (1_750_000_000, 2_000_000_000),
 }
 """First and last but one identity seed of each split: no identity occurs in two of them."""
+FASTEST = 2.4
+"""Degrees per frame."""
 SAMPLE_RATE = 16000
 """Of the stored sound, Hz."""
 
@@ -40,6 +42,9 @@ class ClipPlan:
     shard_clips: int = 32
     portraits: int = 4
     """Further pictures of each clip's identity, in other places and poses: portraits to start from."""
+    even_speeds: float = 0.0
+    """Part of the clips whose head speed is drawn evenly from all that can be asked for, up to `FASTEST`; in the
+    others most heads move as people's do."""
 
     def __post_init__(self) -> None:
         if self.split not in IDENTITY_SEEDS:
@@ -72,7 +77,9 @@ class ClipPlan:
         kind = "drawn" if rng.random() < self.drawn_share else "rendered"
         identity = int(rng.integers(*IDENTITY_SEEDS[self.split]))
         performance = int(rng.integers(2**31))
-        return ClipInfo(index, kind, identity, performance, bool(rng.random() < self.singing_share))
+        singing = bool(rng.random() < self.singing_share)
+        speed = float(rng.uniform(0, FASTEST)) if rng.random() < self.even_speeds else None
+        return ClipInfo(index, kind, identity, performance, singing, speed)
 
 
 @dataclass(frozen=True)
@@ -87,3 +94,5 @@ class ClipInfo:
     performance: int
     """Seed of the performance."""
     singing: bool
+    speed: float | None = None
+    """Asked of the head, degrees per frame; None: as people's."""

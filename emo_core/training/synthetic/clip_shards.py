@@ -29,7 +29,7 @@ class ClipShards:
             meta = json.loads(path.read_text())
             if meta["format"] != FORMAT:
                 raise ClipsError(f"{path} has format {meta['format']}, not {FORMAT}; make the clips again")
-            plans.append(meta["plan"])
+            plans.append(ClipPlan(**meta["plan"]))
             self._shards.append(path.parent)
             self._places += [(shard, row) for row in range(len(meta["clips"]))]
             self.info += [ClipInfo(**clip) for clip in meta["clips"]]
@@ -37,7 +37,7 @@ class ClipShards:
             raise ClipsError(f"no shards in {self.folder}; make some with emo_core.training.synthetic.clips")
         if any(plan != plans[0] for plan in plans):
             raise ClipsError(f"{self.folder} mixes clips of different plans; keep one plan per folder")
-        self.plan = ClipPlan(**plans[0])
+        self.plan = plans[0]
 
     def __len__(self) -> int:
         return len(self._places)

@@ -61,7 +61,10 @@ class Stage:
         def speak() -> None:
             ctypes.CDLL(None).srand(1)  # the C library's generator makes the noise
             seconds = plan.frames / plan.fps
-            sender.send(behaviour.perform(clip.performance, seconds, plan.fps, plan.split, clip.singing))
+            performance = behaviour.perform(
+                clip.performance, seconds, plan.fps, plan.split, clip.singing, speed=clip.speed
+            )
+            sender.send(performance)
 
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
@@ -198,7 +201,7 @@ def _missing(out: Path, clips: int, plan: ClipPlan) -> Iterator[tuple[int, int]]
             yield index, wanted
             continue
         found = json.loads(meta.read_text())
-        if found["format"] != FORMAT or found["plan"] != asdict(plan):
+        if found["format"] != FORMAT or ClipPlan(**found["plan"]) != plan:
             raise ClipsError(f"{meta} was made with {found['plan']}, not {asdict(plan)}; use another folder")
         if len(found["clips"]) < wanted:
             yield index, wanted

@@ -1,12 +1,14 @@
 """Training clips: deterministic, resumable, atomic, and readable without loading them."""
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emo_core.training.synthetic.clip_plan import IDENTITY_SEEDS, ClipPlan, ClipsError
+from emo_core.training.synthetic.clip_plan import FASTEST, IDENTITY_SEEDS, ClipPlan, ClipsError
 from emo_core.training.synthetic.clip_shards import ClipShards
 from emo_core.training.synthetic.clips import Stage, main, make_clips, shard_name, write_shard
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
@@ -104,6 +106,37 @@ def test_the_shares_of_drawn_and_sung_clips_are_kept() -> None:
     clips = [ClipPlan(drawn_share=0.3).clip(i) for i in range(2000)]
     assert np.mean([clip.kind == "drawn" for clip in clips]) == pytest.approx(0.3, abs=0.04)
     assert np.mean([clip.singing for clip in clips]) == pytest.approx(0.15, abs=0.03)
+
+
+def test_even_speeds_are_asked_of_their_share_and_change_nothing_else() -> None:
+    plain, even = (
+        [ClipPlan(even_speeds=share).clip(i) for i in range(2000)] for share in (0.0, 0.25)
+    )
+    asked = np.array([clip.speed for clip in even if clip.speed is not None])
+    assert len(asked) / 2000 == pytest.approx(0.25, abs=0.04)
+    assert np.histogram(asked, 4, (0, FASTEST))[0] / len(asked) == pytest.approx(0.25, abs=0.06)
+    assert [replace(clip, speed=None) for clip in even] == plain
+
+
+def test_heads_turn_as_fast_as_the_plan_asks(tmp_path: Path) -> None:
+    plan = ClipPlan(seed=8, size=32, frames=30, drawn_share=1.0, even_speeds=1.0, shard_clips=6)
+    make_clips(tmp_path, 6, plan)
+    clips = ClipShards(tmp_path)
+    asked = np.array([info.speed for info in clips.info])
+    slow = asked < 1.7  # a head within its limits cannot be faster
+    assert slow.any()
+    made = np.array([clips.speed(clip).mean() for clip in range(6)])
+    assert made[slow] == pytest.approx(asked[slow], rel=0.15)
+
+
+def test_clips_of_a_plan_from_before_even_speeds_are_gone_on_with(tmp_path: Path) -> None:
+    make_clips(tmp_path, 2, TINY)
+    meta = tmp_path / "shard-00000" / "meta.json"
+    told = json.loads(meta.read_text())
+    del told["plan"]["even_speeds"]
+    meta.write_text(json.dumps(told))
+    make_clips(tmp_path, 3, TINY)
+    assert len(ClipShards(tmp_path)) == 3
 
 
 @pytest.mark.slow
