@@ -74,7 +74,8 @@ class Studio:
     ) -> Take:
         """The clip's identity in the clip's region speaks a mono sound [S]; the seed is the clip's number."""
         wish = replace(self.wish, speed=speed, seed=1000 * clip)
-        key = [*self._versions, clip, elsewhere, asdict(wish), hashlib.sha256(waveform.tobytes()).hexdigest(), rate]
+        given = [hashlib.sha256(a.tobytes()).hexdigest() for a in (self._picture(clip, elsewhere=elsewhere), waveform)]
+        key = [*self._versions, clip, asdict(wish), *given, rate]
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
         path = self.out / "takes" / f"{name}.npz"
         if not path.is_file():
@@ -100,12 +101,14 @@ class Studio:
         """The frame of a clip that is nearest to a portrait, uint8 [H, W, 3]."""
         return self.clips.frames(clip)[at_rest(self.clips.tracks(clip))[0]]
 
+    def _picture(self, clip: int, *, elsewhere: bool) -> np.ndarray:
+        return np.array(self.clips.portraits(clip)[0] if elsewhere else self.portrait(clip))
+
     def frames(
         self, clip: int, sound: Sound, wish: Wish, *, elsewhere: bool = False
     ) -> Iterator[np.ndarray]:
         """Frames uint8 [f, H, W, 3] of one clip after another."""
-        picture = self.clips.portraits(clip)[0] if elsewhere else self.portrait(clip)
-        portrait = torch.from_numpy(np.array(picture)).float() / 255
+        portrait = torch.from_numpy(self._picture(clip, elsewhere=elsewhere)).float() / 255
         mask = region_mask(union_box(self.clips.boxes(clip)), portrait.shape[0])
         for pictures in self.animator.animate(portrait, sound, wish, mask):
             yield (pictures * 255).round().to(torch.uint8).numpy()
