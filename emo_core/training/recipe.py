@@ -64,7 +64,7 @@ class Recipe:
     )
     decoder: LoopPlan = field(
         default_factory=lambda: LoopPlan(
-            2000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
+            7000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
     """The VAE's decoder alone, behind the stages."""
@@ -73,7 +73,7 @@ class Recipe:
     stages: dict[str, LoopPlan] = field(
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
-            "moving": LoopPlan(1000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
+            "moving": LoopPlan(2000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "listening": LoopPlan(600, 1e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
@@ -82,8 +82,8 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(1600, 8e-4, warmup=100, cooldown=0.7, seed=1),
-            "video": LoopPlan(2300, 7e-4, warmup=100, cooldown=0.7, seed=1),
+            "hearing": LoopPlan(1400, 1.2e-3, warmup=100, cooldown=0.7, seed=1),
+            "video": LoopPlan(420, 1e-3, warmup=30, cooldown=0.8, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file."""
