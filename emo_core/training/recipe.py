@@ -285,8 +285,9 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
         name.removeprefix("encoders."): value
         for name, value in load_state(folder / stages[-1] / "model.safetensors").items()
     }
-    for prefix, path in (COMPANION_FILES | {"vae": _vae_file(folder)}).items():
-        tensors |= {f"{prefix}.{k}": v for k, v in load_state(folder / path).items()}
+    files = {prefix: folder / path for prefix, path in COMPANION_FILES.items()} | {"vae": _vae_file(folder)}
+    for prefix, file in files.items():
+        tensors |= {f"{prefix}.{k}": v for k, v in load_state(file).items()}
     provenance = {
         "trained_by": "python -m emo_core train",
         "stages": {n: _steps(folder / n) for n in ("vae", "decoder", *stages) if (folder / n / "log.jsonl").is_file()},

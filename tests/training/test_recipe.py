@@ -18,7 +18,7 @@ from emo_core.media.video import Sound
 from emo_core.training.audio_encoder import AudioPlan
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
-from emo_core.training.recipe import Recipe, start_from, train
+from emo_core.training.recipe import Recipe, export, start_from, train
 from emo_core.training.stages import LISTENING, MOVING, STAGES
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
@@ -76,6 +76,15 @@ def test_the_file_has_the_finished_decoder_and_the_encoder_that_its_latents_are_
     changed = {name for name, value in first.items() if not value.half().equal(file[f"vae.{name}"])}
     assert changed
     assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
+
+
+def test_a_folder_may_be_named_from_where_one_is(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    export(Path(folder.name), RECIPE, tmp_path / "again.safetensors")
+    first, again = load_file(folder / "emo-tiny.safetensors"), load_file(tmp_path / "again.safetensors")
+    assert all(value.equal(again[name]) for name, value in first.items())
 
 
 def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
