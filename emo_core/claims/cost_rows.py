@@ -81,7 +81,14 @@ def _time(model: Path, repeats: int, answer: Connection) -> None:
 
 
 def _peak_memory() -> float | None:
-    """GB that this process has used at most; None where the system does not say."""
+    """GB that this process has used at most; None where the system does not say.
+
+    Linux counts in ru_maxrss what the process was before it was another program: a copy of its parent.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024 / 1e9
     try:
         import resource
     except ImportError:  # Windows
