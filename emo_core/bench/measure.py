@@ -131,12 +131,13 @@ def peak_memory(work: Callable[[], Tensor], device: str) -> int | None:
         Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
     except OSError:
         return None
-    before = _status(status, "VmRSS")
+    before = status_bytes(status, "VmRSS")
     work()
-    return max(0, _status(status, "VmHWM") - before)
+    return max(0, status_bytes(status, "VmHWM") - before)
 
 
-def _status(file: Path, name: str) -> int:
+def status_bytes(file: Path, name: str) -> int:
+    """A line of Linux's /proc/PID/status that is in kB, such as VmHWM, the peak of a process's memory, in bytes."""
     lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
     return int(lines[name].split()[0]) * 1024
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..animate import Animator, Wish
+from ..bench.measure import status_bytes
 from ..evaluation.instrument import BUILT_IN as INSTRUMENT
 from ..evaluation.metrics import psnr
 from ..media.video import Sound
@@ -87,8 +88,7 @@ def _peak_memory() -> float | None:
     """
     status = Path("/proc/self/status")
     if status.is_file():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024 / 1e9
+        return status_bytes(status, "VmHWM") / 1e9
     try:
         import resource
     except ImportError:  # Windows
