@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until", default="export", help="emo_tiny: last step to run: clips, vae, audio, latents, image ..."
     )
     parser.add_argument(
+        "--only", help="emo_tiny: run this step alone, as decoder behind a file that --init-from laid out"
+    )
+    parser.add_argument(
         "--init-from", type=Path, help="emo_tiny: go on from a finished file (the built-in one)"
     )
     parser.add_argument("--clips", type=int, help="emo_tiny: how many clips are made; default 2048")
@@ -43,15 +46,17 @@ def _built_in(args: argparse.Namespace, folder: Path) -> int:
     from ..training.checkpoint import alone_in
     from ..training.recipe import STEPS, Recipe, start_from, train
 
-    if args.until not in STEPS:
-        raise ValueError(f"--until is {args.until!r}, want one of {', '.join(STEPS)}")
+    for option, step in (("--until", args.until), ("--only", args.only)):
+        if step is not None and step not in STEPS:
+            raise ValueError(f"{option} is {step!r}, want one of {', '.join(STEPS)}")
     state = PartialState(cpu=True)
     with alone_in(folder) if state.is_main_process else nullcontext():
         if args.init_from is not None and state.is_main_process:
             start_from(args.init_from, folder)
         state.wait_for_everyone()
         recipe = Recipe() if args.clips is None else Recipe(clips=args.clips)
-        train(folder, recipe, rank=state.process_index, processes=state.num_processes, until=args.until)
+        rank, processes = state.process_index, state.num_processes
+        train(folder, recipe, rank=rank, processes=processes, until=args.until, only=args.only)
     return 0
 
 

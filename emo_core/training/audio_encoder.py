@@ -18,7 +18,7 @@ from ..config import AudioConfig
 from .checkpoint import load_state, save_state
 
 LOG = logging.getLogger(__name__)
-WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.3, 0.5, 0.15, 0.15, 0.15, 0.5, 1.0)
+WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.15, 0.15, 0.15, 1.0, 2.0)
 """How much each column of `synthetic.corpus.SPEECH_TRACKS` counts: the mouth's three most."""
 
 
@@ -33,6 +33,8 @@ class AudioPlan:
     held_out: int = 100
     """Clips of the validation split that the result is tried on."""
     seconds: float = 4.0
+    singing_share: float = 0.25
+    """Sung ones are harder to hear, so there are more of them than in clips."""
     piece: float = 2.0
     """Seconds of a clip that a batch shows: more voices at once than whole clips."""
     steps: int = 8000
@@ -58,7 +60,9 @@ def corpus(
     path = folder / f"corpus-{split}-{seed}.safetensors"
     if not path.is_file():
         sounds, tracks = [], []
-        for waveform, track in speech_corpus(seed, count, split, seconds=plan.seconds):
+        for waveform, track in speech_corpus(
+            seed, count, split, seconds=plan.seconds, singing_share=plan.singing_share
+        ):
             sounds.append(heard(normalise(torch.from_numpy(waveform))[None], periods)[0].half())
             tracks.append(torch.from_numpy(track))
         save_state(path, {"sounds": torch.stack(sounds), "tracks": torch.stack(tracks)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from .nearness import NEAR, near
 from .stages import Stage, freeze
 from .synthetic.rest import at_rest
 from .synthetic.types import TRACKS
+from .telling import Telling
 
 STATES_PER_FRAME = ("frames", "encoder_at_frames")
 """Window rules that are made of one audio state per frame, which is what clips keep."""
@@ -82,12 +83,14 @@ class EmoTask:
         equal_drops: bool = False,
         reader: ExpressionReader | None = None,
         faces: DecodedFaces | None = None,
+        posed: Clips | None = None,
     ) -> None:
         """zero_latents [4, h, w]: a mid-grey picture through the VAE, the motion frames of a first clip.
 
         equal_drops: all processes leave out the same conditions, so that the same layers have gradients (FSDP).
         reader: judges expressions where the stage has an `expression_weight`; clips need landmarks then.
         faces: judges decoded mouths and eyes where the stage has a `decoded_weight`; likewise.
+        posed: faces posed at random (`synthetic.posed`), for the stage's `posed` rows.
         """
         self.model, self.clips, self.stage, self.equal_drops = model, clips, stage, equal_drops
         if stage.expression_weight and reader is None:
@@ -100,6 +103,13 @@ class EmoTask:
                 f"stage {stage.name!r} has decoded_weight {stage.decoded_weight}, which takes the VAE and clips with "
                 "landmarks (rendered ones have them): set it to 0 for footage"
             )
+        if stage.posed and posed is None:
+            raise ValueError(
+                f"stage {stage.name!r} has {stage.posed} rows of posed faces, and no such clips were given: "
+                "render some, or set posed to 0"
+            )
+        self.posed = posed
+        self.telling = Telling(model.config.audio) if stage.posed or stage.told else None
         self.reader = reader if stage.expression_weight else None
         self.faces = faces if stage.decoded_weight else None
         self.config: EmoConfig = model.config
@@ -117,10 +127,11 @@ class EmoTask:
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         # seeds of one batch differ between processes in their last 64 values (`Loop`)
         drops = np.random.default_rng(generator.initial_seed() // 64) if self.equal_drops else rng
-        rows = [self._row(rng, drops) for _ in range(self.stage.rows)]
+        rows = [self._row(rng, drops) for _ in range(self.stage.rows - self.stage.posed)]
         if drops.random() < self.stage.drop_speed:
             for row in rows:
                 row.pop("speed", None)
+        rows += [self._posed_row(rng) for _ in range(self.stage.posed)]  # still heads, told so
         rows = [{name: value.to(self.device) for name, value in row.items()} for row in rows]
         latents = torch.cat([row["latents"] for row in rows])  # [R*F, 4, h, w]
         timesteps = torch.tensor(
@@ -150,7 +161,10 @@ class EmoTask:
         clean = self._clean(noisy, prediction.float(), timesteps)
         places = torch.cat([row["places"] for row in rows])
         if self.faces is not None:
-            loss = loss + self.stage.decoded_weight * self.faces.difference(clean, latents, places, counts)
+            # of heads that move, most of what differs is where they are, and decoding is half of a step
+            judged = slice(-self.stage.posed * self.stage.frames, None) if self.stage.posed else slice(None)
+            parts = (part[judged] for part in (clean, latents, places, counts))
+            loss = loss + self.stage.decoded_weight * self.faces.difference(*parts)
         if self.reader is not None:
             # or faint patterns that mean a mouth to this reader alone would do
             seen = clean + READ_THROUGH * torch.randn(clean.shape, generator=generator).to(clean)
@@ -213,13 +227,36 @@ class EmoTask:
         if stage.temporal and self.config.temporal.motion_frames:
             row["motion"] = self._motion(clip, frames[0], rng)
         if stage.audio and drops.random() >= stage.drop_audio:
-            states = self.clips.get(clip, "states", slice(None))
-            reach = self.config.audio.window // 2
-            row["windows"] = neighbours(states, reach, reach)[frames]
+            row["windows"] = self._windows(clip, frames)
+            if stage.told and rng.random() < stage.told:
+                row["tells"] = self.clips.get(clip, "tracks", frames)
         if stage.speed:
             speed = self.clips.get(clip, "speed", slice(None))
             row["speed"] = speed.mean().expand(len(frames)) if stage.as_asked else speed[frames]
         return row
+
+    def _posed_row(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """One identity on a still head: expressions, the first frame as portrait, any sound made to tell of them."""
+        clips = cast(Clips, self.posed)
+        clip = int(rng.integers(len(clips)))
+        frames = rng.choice(np.arange(1, clips.frames(clip)), self.stage.frames, replace=False)
+        heard = int(rng.integers(len(self.clips)))
+        row = {
+            "latents": clips.get(clip, "latents", frames),
+            "reference": clips.get(clip, "latents", np.zeros(1, int)),
+            "mask": self._mask(clips.get(clip, "boxes", frames), rng),
+            "places": places_of(clips.get(clip, "landmarks", frames), clips.size, self.zero_latents.shape[-1]),
+            "counts": torch.ones(self.stage.frames),
+            "windows": self._windows(heard, rng.integers(self.clips.frames(heard), size=self.stage.frames)),
+            "tells": clips.get(clip, "tracks", frames),
+            "speed": torch.zeros(self.stage.frames),
+        }
+        return row | {"weight": self._weight(row["places"], self.stage.frames)}
+
+    def _windows(self, clip: int, frames: np.ndarray) -> Tensor:
+        """What is heard around some frames of a clip, [F, K, layers, C]."""
+        reach = self.config.audio.window // 2
+        return neighbours(self.clips.get(clip, "states", slice(None)), reach, reach)[frames]
 
     def _frames(self, clip: int, rng: np.random.Generator) -> np.ndarray:
         """Frames in a row for layers over time, any others without; more often such with closed eyes (`shut`)."""
@@ -309,13 +346,24 @@ class EmoTask:
                 Features(
                     reference=None if "no_reference" in row else {k: v[index : index + 1] for k, v in tokens.items()},
                     motion={k: v[start : start + count] for k, v in tokens.items()} if with_motion else None,
-                    audio=encoders.encode_audio(row["windows"]) if "windows" in row else None,
+                    audio=self._heard(row),
                     context=context,
                     face=faces[index : index + 1],
                     speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
                 )
             )
         return features
+
+
+    def _heard(self, row: dict[str, Tensor]) -> Tensor | None:
+        """Audio tokens of a row, which tell the truth if it has that."""
+        if "windows" not in row:
+            return None
+        tokens = self.model.encoders.encode_audio(row["windows"])
+        if self.telling is None or "tells" not in row:
+            return tokens
+        count = self.config.audio.tokens
+        return torch.cat([self.telling.telling(tokens[:, :count], row["tells"]), tokens[:, count:]], dim=1)
 
 
 def begun(rng: np.random.Generator) -> tuple[int, int]:

@@ -76,13 +76,14 @@ class ReaderTask:
 
     BATCH, LATENT_NOISE, PLACE_NOISE = 192, 0.4, 0.3
 
-    def __init__(self, clips: LatentClips, seed: int = 0) -> None:
+    def __init__(self, *sources: LatentClips, seed: int = 0) -> None:
+        """sources: kinds of clips that are shown equally often, whatever their number."""
         torch.manual_seed(seed)
-        self.clips = clips
-        latents = clips.get(0, "latents", slice(None))
+        self.sources = sources
+        latents = sources[0].get(0, "latents", slice(None))
         self.cells = latents.shape[-1]
         self.model = ExpressionReader(latents.shape[1])
-        tracks = torch.cat([self._tracks(clip) for clip in range(len(clips))])
+        tracks = torch.cat([self._tracks(clips, clip) for clips in sources for clip in range(len(clips))])
         self.mean, self.deviation = tracks.mean(0), tracks.std(0).clamp(min=1e-6)
 
     def loss(self, generator: torch.Generator) -> Tensor:
@@ -97,10 +98,12 @@ class ReaderTask:
 
     def _frames(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Eight frames of one clip: latents, places, tracks."""
-        clip = int(rng.integers(len(self.clips)))
-        frames = rng.integers(0, self.clips.frames(clip), 8)
-        places = places_of(self.clips.get(clip, "landmarks", frames), self.clips.size, self.cells)
-        return self.clips.get(clip, "latents", frames), places, self._tracks(clip)[torch.from_numpy(frames)]
+        clips = self.sources[rng.integers(len(self.sources))]
+        clip = int(rng.integers(len(clips)))
+        frames = rng.integers(0, clips.frames(clip), 8)
+        places = places_of(clips.get(clip, "landmarks", frames), clips.size, self.cells)
+        return clips.get(clip, "latents", frames), places, self._tracks(clips, clip)[torch.from_numpy(frames)]
 
-    def _tracks(self, clip: int) -> Tensor:
-        return self.clips.get(clip, "tracks", slice(None))[:, [TRACKS.index(name) for name in WEIGHTS]]
+    @staticmethod
+    def _tracks(clips: LatentClips, clip: int) -> Tensor:
+        return clips.get(clip, "tracks", slice(None))[:, [TRACKS.index(name) for name in WEIGHTS]]

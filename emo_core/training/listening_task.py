@@ -7,37 +7,44 @@ a long time, and tokens that learn from mouths keep next to nothing of brows and
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.init import orthogonal_
 
 from ..audio.features import neighbours
 from ..models.emo import Emo
-from .emo_task import Clips
-from .expression_reader import WEIGHTS
 from .stages import Stage, freeze
-from .synthetic.types import TRACKS
+from .telling import Telling
 
-KEPT = 4.0
+KEPT = 0.5
 """Weight of how far the tokens go from what they were: what was trained to hear them must know them again."""
-COLUMNS = [TRACKS.index(name) for name in WEIGHTS]
+
+
+class Sounds(Protocol):
+    """Sounds with what faces do to them: clips, or `spoken_clips.SpokenClips`, of which there can be many more."""
+
+    def __len__(self) -> int: ...
+
+    def frames(self, clip: int) -> int:
+        """Number of video frames of a sound."""
+        ...
+
+    def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
+        """Rows of "states" [F, layers, C] or "tracks" [F, 14]."""
+        ...
 
 
 class ListeningTask:
-    """Tell the tracks of `WEIGHTS` by fixed sums of the tokens' numbers, and change as little else as can be."""
+    """Tell the tracks by fixed sums of the tokens' numbers (`Telling`), and change as little else as can be."""
 
-    def __init__(self, model: Emo, clips: Clips, stage: Stage, seed: int = 0) -> None:
+    def __init__(self, model: Emo, clips: Sounds, stage: Stage) -> None:
         self.model, self.clips, self.stage = model, clips, stage
         self.before = deepcopy(model.encoders.audio_projection).requires_grad_(False)
+        self.telling = Telling(model.config.audio)
         freeze(stage, model)
-        audio = model.config.audio
-        self.reach = audio.window // 2
-        self.sums = torch.empty(audio.tokens * audio.token_width, len(WEIGHTS))
-        orthogonal_(self.sums, generator=torch.Generator().manual_seed(seed))
-        tracks = torch.cat([self._tracks(clip) for clip in range(len(clips))])
-        self.mean, self.deviation = tracks.mean(0), tracks.std(0).clamp(min=1e-6)
+        self.reach = model.config.audio.window // 2
 
     def loss(self, generator: torch.Generator) -> Tensor:
         """Mean squared error of what is told, and of the tokens against those before."""
@@ -45,19 +52,12 @@ class ListeningTask:
         picked = [self._frames(rng) for _ in range(self.stage.rows)]
         windows, tracks = (torch.cat(column) for column in zip(*picked, strict=True))
         tokens = self.model.encoders.audio_projection(windows)
-        missed = (self.told(tokens) - (tracks - self.mean) / self.deviation).square().mean()
+        missed = (self.telling.told(tokens) - self.telling.wanted(tracks)).square().mean()
         return missed + KEPT * (tokens - self.before(windows)).square().mean()
-
-    def told(self, tokens: Tensor) -> Tensor:
-        """Tracks [N, 8], each with mean 0 and variance 1, of tokens [N, T, D]."""
-        return tokens.flatten(1) @ self.sums
 
     def _frames(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Some frames of one clip: windows of audio states, tracks."""
         clip = int(rng.integers(len(self.clips)))
         frames = rng.integers(0, self.clips.frames(clip), self.stage.frames)
         windows = neighbours(self.clips.get(clip, "states", slice(None)), self.reach, self.reach)[frames]
-        return windows, self._tracks(clip)[torch.from_numpy(frames)]
-
-    def _tracks(self, clip: int) -> Tensor:
-        return self.clips.get(clip, "tracks", slice(None))[:, COLUMNS]
+        return windows, self.clips.get(clip, "tracks", slice(None))[torch.from_numpy(frames)]

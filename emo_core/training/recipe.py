@@ -29,6 +29,7 @@ from .listening_task import ListeningTask
 from .loop import Loop, LoopPlan
 from .moving_task import MovingTask
 from .plan_file import Validation
+from .spoken_clips import SpokenClips, encode_spoken
 from .stages import (
     HEARING,
     IMAGE,
@@ -57,6 +58,13 @@ class Recipe:
 
     clips: int = 2048
     clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2, even_speeds=0.25))
+    posed: int = 2048
+    """Faces posed at random, nine pictures each."""
+    posed_plan: ClipPlan = field(
+        default_factory=lambda: ClipPlan(
+            seed=3, frames=9, portraits=1, drawn_share=0.45, posed=True, recoloured=0.5
+        )
+    )
     vae: LoopPlan = field(
         default_factory=lambda: LoopPlan(
             2600, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
@@ -64,7 +72,7 @@ class Recipe:
     )
     decoder: LoopPlan = field(
         default_factory=lambda: LoopPlan(
-            7000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
+            16000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
     """The VAE's decoder alone, behind the stages."""
@@ -74,7 +82,7 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
             "moving": LoopPlan(2000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
-            "listening": LoopPlan(600, 1e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
+            "listening": LoopPlan(1500, 1.5e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
@@ -98,9 +106,17 @@ class Recipe:
         return dataclasses.replace(plan, validate_every=self.validation.every, tensorboard=True)
 
 
-def train(folder: Path, recipe: Recipe, *, rank: int = 0, processes: int = 1, until: str = "export") -> None:
-    """Run every step that is not done yet, up to and with `until` (a step's name)."""
-    for name, step in STEPS.items():
+def train(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    rank: int = 0,
+    processes: int = 1,
+    until: str = "export",
+    only: str | None = None,
+) -> None:
+    """Run every step that is not done yet, up to and with `until` (a step's name), or `only` one."""
+    for name, step in STEPS.items() if only is None else [(only, STEPS[only])]:
         LOG.info("step %s", name)
         if name not in BROUGHT_ALONG or not (folder / START).is_file():
             step(folder, recipe, rank, processes)
@@ -145,6 +161,7 @@ def start_from(file: Path, folder: Path) -> None:
 def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     if rank == 0:
         make_clips(folder / "clips", recipe.clips, recipe.clip_plan, max(1, processes))
+        make_clips(folder / "posed", recipe.posed, recipe.posed_plan, max(1, processes))
 
 
 def _vae(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -170,7 +187,8 @@ def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 
 def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
-    encode_clips(ClipShards(folder / "clips"), open_vae(folder), folder / "latents", slice(rank, None, processes))
+    for name, latents in (("clips", "latents"), ("posed", POSED)):
+        encode_clips(ClipShards(folder / name), open_vae(folder), folder / latents, slice(rank, None, processes))
 
 
 def _states(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -179,7 +197,8 @@ def _states(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 
 def _reader(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
-    Loop(ReaderTask(LatentClips(folder / "latents")), recipe.reader, folder / "reader").run()
+    sources = LatentClips(folder / "latents"), LatentClips(folder / POSED)
+    Loop(ReaderTask(*sources), recipe.reader, folder / "reader").run()
 
 
 def _open_reader(folder: Path, model: Emo) -> ExpressionReader:
@@ -200,11 +219,19 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
         grey = zero_latents(vae)
         if stage in (MOVING, LISTENING):
-            alone = MovingTask(model, clips, stage, grey) if stage is MOVING else ListeningTask(model, clips, stage)
+            if stage is MOVING:
+                alone = MovingTask(model, clips, stage, grey)
+            else:
+                if rank == 0:
+                    encode_spoken(folder / "audio", recipe.audio, model.config.audio, clips.fps)
+                if processes > 1:
+                    torch.distributed.barrier()
+                alone = ListeningTask(model, SpokenClips(folder / "audio"), stage)
             Loop(alone, recipe.stage(stage.name, folder), folder / stage.name).run()
             return
         faces = DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None
-        task = EmoTask(model, clips, stage, grey, reader=reader, faces=faces)
+        posed = LatentClips(folder / POSED) if stage.posed else None
+        task = EmoTask(model, clips, stage, grey, reader=reader, faces=faces, posed=posed)
         validator = Validator(
             task,
             held_out,
@@ -242,6 +269,7 @@ STEPS = {
 }
 
 
+POSED = "posed_latents"
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
 BROUGHT_ALONG = ("vae", "image", "audio", "moving", "listening")

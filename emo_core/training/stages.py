@@ -53,6 +53,10 @@ class Stage:
     """Weight of how differently mouth and eyes look once decoded (`decoded_faces`)."""
     shut: float = 0.0
     """How many times more often frames with closed eyes are shown, in clips that know them, beside once for all."""
+    told: float = 0.0
+    """Part of the rows of clips whose audio tokens are made to tell what the face truly does (`telling`)."""
+    posed: int = 0
+    """How many of the rows show faces posed at random, whose tokens tell them likewise, in place of clips."""
     as_asked: bool = False
     """Tell the clip's mean speed and the region of all its frames, as users ask for them, instead of what the frames
     shown take."""
@@ -113,7 +117,10 @@ HEARING = Stage(
 the sound. A step of two processes shows sixteen people, where one of clips shows four."""
 TINY_HEARING = dataclasses.replace(
     HEARING,
+    encoders=("reference_net", "face_locator"),
     speed=True,
+    posed=4,
+    told=0.5,
     lip_weight=6.0,
     eye_weight=8.0,
     drop_speed=0.1,
@@ -123,13 +130,13 @@ TINY_HEARING = dataclasses.replace(
     own_states=0.3,
     expression_weight=0.1,
     decoded_weight=1.5,
-    shut=3.0,
+    shut=1.0,
     as_asked=True,
 )
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes.
 
-The mover and what it is told stay as they are: what drawing asks of them undid most of what they had learned within
-300 steps (docs/emo_tiny.md)."""
+Audio tokens stay as they are, or they would no longer tell what posed faces need. So do the mover and what it is told:
+what drawing asks of them undid most of what they had learned within 300 steps (docs/emo_tiny.md)."""
 VIDEO = Stage(
     "video",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -146,8 +153,10 @@ VIDEO = Stage(
 )
 TINY_VIDEO = dataclasses.replace(
     VIDEO,
+    encoders=TINY_HEARING.encoders,
     backbone=(*VIDEO.backbone, "speed"),
     speed=True,
+    told=0.5,
     drop_speed=0.1,
     drop_motion=0.3,
     motion_noise=0.3,

@@ -35,7 +35,7 @@ class VaePlan:
     """Standard deviation of noise on the latents, as part of their own: generated ones have it. For a fixed encoder."""
 
 
-DECODER = VaePlan(moved=0.0, encoder=False, noise=0.05)
+DECODER = VaePlan(moved=0.0, encoder=False, noise=0.03)
 """Behind everything that depends on the latents: pictures of them become sharper, the latents do not change."""
 
 

@@ -34,6 +34,8 @@ BRIEF = LoopPlan(2, 1e-3, warmup=1, ema=0.5, log_every=1)
 RECIPE = Recipe(
     clips=4,
     clip_plan=ClipPlan(seed=2, frames=16, shard_clips=4),
+    posed=4,
+    posed_plan=ClipPlan(seed=3, frames=5, shard_clips=4, portraits=1, posed=True),
     vae=BRIEF,
     decoder=BRIEF,
     audio=AudioPlan(seeds=(1,), clips=2, held_out=1, steps=2, warmup=1, batch=2),
@@ -101,13 +103,26 @@ def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folde
 
 def test_a_finished_file_goes_on_with_the_stages_that_hear(folder: Path, tmp_path: Path) -> None:
     start_from(folder / "emo-tiny.safetensors", tmp_path)
-    for name in ("clips", "latents"):
+    for name in ("clips", "latents", "posed", "posed_latents"):
         (tmp_path / name).symlink_to(folder / name)
     train(tmp_path, RECIPE)
     made = provenance(tmp_path / "emo-tiny.safetensors")
     assert made["stages"] == {"decoder": 2, "hearing": 3, "video": 3, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
+
+
+def test_one_step_alone(folder: Path, tmp_path: Path) -> None:
+    """A finished file whose decoder alone learns on, as the shipped ones' did."""
+    start_from(folder / "emo-tiny.safetensors", tmp_path)
+    (tmp_path / "clips").symlink_to(folder / "clips")
+    for step in ("decoder", "export"):
+        train(tmp_path, RECIPE, only=step)
+    assert provenance(tmp_path / "emo-tiny.safetensors")["stages"] == {"decoder": 2}
+    before, after = (load_file(file / "emo-tiny.safetensors") for file in (folder, tmp_path))
+    changed = {name for name, value in before.items() if not value.equal(after[name])}
+    assert changed
+    assert all(name.startswith(("vae.decoder.", "vae.post_quant_conv.")) for name in changed)
 
 
 def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def clips(tmp_path: Path) -> LatentClips:
     for name, shape in shapes.items():
         np.save(part / f"{name}.npy", rng.random(shape, dtype=np.float32) * 8)
     np.save(part / "boxes.npy", np.tile(np.array([10, 10, 50, 50], np.float32), (2, FRAMES, 1)))
+    np.save(part / "tracks.npy", rng.random((2, FRAMES, len(TRACKS)), dtype=np.float32))
     (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": 64}))
     return LatentClips(tmp_path)
 
@@ -112,7 +113,7 @@ def faces() -> DecodedFaces:
 @pytest.mark.parametrize("stage", [*DENOISING, TINY_HEARING, TINY_VIDEO, TINY_SPEED], ids=lambda stage: stage.name)
 def test_a_step_moves_what_is_trained_and_nothing_else(stage: Stage, model: Emo, clips: LatentClips) -> None:
     reader = ExpressionReader(4) if stage.expression_weight else None
-    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader, faces=faces())
+    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=reader, faces=faces(), posed=clips)
     generator = torch.Generator().manual_seed(0)
     model.zero_grad(set_to_none=True)
     for _ in range(4):  # drops leave some layers out of a single batch
@@ -177,6 +178,9 @@ def test_an_even_loss_is_the_error_of_the_clean_latents(model: Emo, clips: Laten
 def test_without_a_judge_a_stage_that_wants_one_says_what_to_do(stage: Stage, model: Emo, clips: LatentClips) -> None:
     with pytest.raises(ValueError, match=r"expression_weight 0\.1.*set it to 0 for footage"):
         EmoTask(model, clips, stage, torch.zeros(4, 8, 8), faces=faces())
+    if stage.posed:
+        with pytest.raises(ValueError, match=r"4 rows of posed faces.*set posed to 0"):
+            EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=ExpressionReader(4), faces=faces())
     with pytest.raises(ValueError, match=r"decoded_weight 1\.5.*set it to 0 for footage"):
         EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=ExpressionReader(4))
 
@@ -190,9 +194,8 @@ def test_closed_eyes_are_shown_more_often(stage: Stage, model: Emo, clips: Laten
 
     def share(shut: float) -> float:
         asked = dataclasses.replace(stage, shut=shut)
-        task = EmoTask(
-            model, LatentClips(tmp_path), asked, torch.zeros(4, 8, 8), reader=ExpressionReader(4), faces=faces()
-        )
+        clips, reader = LatentClips(tmp_path), ExpressionReader(4)
+        task = EmoTask(model, clips, asked, torch.zeros(4, 8, 8), reader=reader, faces=faces(), posed=clips)
         return float(np.mean([(task._frames(0, rng) == FRAMES - 1).any() for _ in range(3000)]))
 
     if stage.temporal:  # 20 frames, 4 of them before a clip of 12: one of five begins has the last frame in its clip
@@ -201,6 +204,21 @@ def test_closed_eyes_are_shown_more_often(stage: Stage, model: Emo, clips: Laten
     else:
         assert share(0) == pytest.approx(1 - (19 / 20) ** stage.frames, abs=0.03)
         assert share(3) == pytest.approx(1 - (19 / 23) ** stage.frames, abs=0.03)
+
+
+def test_posed_rows_tell_the_truth_of_a_face_on_a_still_head(model: Emo, clips: LatentClips) -> None:
+    """Their portrait is the first frame, which is not drawn itself; told rows of clips tell the truth as well."""
+    stage = dataclasses.replace(TINY_HEARING, rows=3, posed=1, told=1.0, drop_audio=0.0, drop_reference=0.0)
+    task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8), reader=ExpressionReader(4), faces=faces(), posed=clips)
+    row = task._posed_row(np.random.default_rng(0))
+    first = [clips.get(clip, "latents", np.zeros(1, int)) for clip in range(2)]
+    assert any(row["reference"].equal(one) for one in first)
+    assert not any(frame.equal(one[0]) for frame in row["latents"] for one in first)
+    assert not row["speed"].any()
+    for made in (row, task._row(np.random.default_rng(1), np.random.default_rng(1))):
+        tokens = task._heard(made)
+        assert tokens is not None
+        assert torch.allclose(task.telling.told(tokens), task.telling.wanted(made["tells"]), atol=1e-4)
 
 
 def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one() -> None:

@@ -45,6 +45,10 @@ class ClipPlan:
     even_speeds: float = 0.0
     """Part of the clips whose head speed is drawn evenly from all that can be asked for, up to `FASTEST`; in the
     others most heads move as people's do."""
+    posed: bool = False
+    """Faces posed at random on still heads instead of performances (`posed`)."""
+    recoloured: float = 0.0
+    """Part of the clips whose pictures are given other colours (`posed.recoloured`)."""
 
     def __post_init__(self) -> None:
         if self.split not in IDENTITY_SEEDS:
@@ -79,7 +83,8 @@ class ClipPlan:
         performance = int(rng.integers(2**31))
         singing = bool(rng.random() < self.singing_share)
         speed = float(rng.uniform(0, FASTEST)) if rng.random() < self.even_speeds else None
-        return ClipInfo(index, kind, identity, performance, singing, speed)
+        recoloured = self.recoloured > 0 and bool(rng.random() < self.recoloured)
+        return ClipInfo(index, kind, identity, performance, singing, speed, recoloured)
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,4 @@ class ClipInfo:
     singing: bool
     speed: float | None = None
     """Asked of the head, degrees per frame; None: as people's."""
+    recoloured: bool = False

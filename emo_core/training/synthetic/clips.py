@@ -54,6 +54,10 @@ class Stage:
         the clips before it, while a fork that has not spoken yet always says the same.
         Raises ClipsError if there is none.
         """
+        if plan.posed:
+            from .posed import pose
+
+            return pose(clip.performance, plan.frames, plan.fps)
         import pyworld  # noqa: F401  slow to import: here, not in the child of every sung clip
 
         from . import behaviour
@@ -137,6 +141,11 @@ def _render_clip(rows: dict[str, np.ndarray], info: ClipInfo, plan: ClipPlan, st
     for index in range(plan.portraits):
         rows["portraits"][index], truth = portrait.render(_portrait_state(rng), plan.size)
         rows["portrait_boxes"][index] = truth.box
+    if info.recoloured:
+        from .posed import recoloured
+
+        for name in ("frames", "portraits"):
+            rows[name][:] = recoloured(rows[name], info.identity)
 
 
 def _portrait_state(rng: np.random.Generator) -> FaceState:

@@ -1,0 +1,64 @@
+"""States and tracks of the corpora at the video's frames are those of the sounds themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emo_core.audio.features import StateTimes, resample_states
+from emo_core.backend import Backend
+from emo_core.config import AudioConfig
+from emo_core.audio.mel_conv import MelConvEncoder
+from emo_core.training.audio_encoder import AudioPlan
+from emo_core.training.checkpoint import save_state
+from emo_core.training.spoken_clips import SpokenClips, encode_spoken
+from emo_core.training.synthetic.corpus import SPEECH_TRACKS
+from emo_core.training.synthetic.types import TRACKS
+
+AUDIO = AudioConfig("mel_conv", 3, 16)
+PLAN = AudioPlan(seeds=(1, 2), clips=3, seconds=2.0)
+ROWS = 100
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Corpora whose tracks rise by one per state, so that their value at any time is known."""
+    torch.manual_seed(0)
+    save_state(tmp_path / "audio_encoder.safetensors", MelConvEncoder(AUDIO, backend=Backend()).state_dict())
+    for seed in PLAN.seeds:
+        ramp = torch.arange(ROWS, dtype=torch.float32)[None, :, None] + torch.arange(len(SPEECH_TRACKS)) * 1000
+        tracks = ramp + 100_000 * seed + 10_000 * torch.arange(PLAN.clips)[:, None, None]
+        sounds = torch.randn(PLAN.clips, 80, 2 * ROWS).half()
+        save_state(tmp_path / f"corpus-train-{seed}.safetensors", {"sounds": sounds, "tracks": tracks})
+    return tmp_path
+
+
+def test_frames_have_the_states_and_tracks_of_their_moment(folder: Path) -> None:
+    encode_spoken(folder, PLAN, AUDIO, 25.0)
+    spoken = SpokenClips(folder)
+    assert (len(spoken), spoken.frames(0)) == (6, 50)
+    tracks = spoken.get(4, "tracks", slice(None)).numpy()  # the second sound of seed 2
+    known = [name for name in ("open", "width", "round", "blink", "brow")]
+    for name in known:
+        begins = 200_000 + 10_000 + 1000 * SPEECH_TRACKS.index(name)
+        assert np.allclose(tracks[:, TRACKS.index(name)], begins + 2 * np.arange(50) + 0.5)
+    assert not tracks[:, [i for i, name in enumerate(TRACKS) if name not in known]].any()
+
+    from emo_core.training.audio_encoder import load_audio_encoder
+    from emo_core.training.checkpoint import load_state
+
+    sound = load_state(folder / "corpus-train-2.safetensors")["sounds"][1:2].float()
+    with torch.inference_mode():
+        states = resample_states(load_audio_encoder(AUDIO, folder).states(sound)[0], StateTimes(), 50, 25.0)
+    assert torch.allclose(spoken.get(4, "states", slice(None)), states, atol=2e-2)
+
+
+def test_what_is_there_is_not_made_again(folder: Path) -> None:
+    encode_spoken(folder, PLAN, AUDIO, 25.0)
+    for corpus in folder.glob("corpus-*"):
+        corpus.unlink()
+    encode_spoken(folder, PLAN, AUDIO, 25.0)
+    assert len(SpokenClips(folder)) == 6
