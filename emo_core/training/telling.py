@@ -19,7 +19,7 @@ COLUMNS = [TRACKS.index(name) for name in TOLD]
 
 
 LOUD = 3.0
-"""How far a track's deviation moves the tokens, whose numbers are about 1: quieter, attention learns slowly to hear it."""
+"""How far a track's deviation moves the tokens, whose numbers are about 1: quieter ones attention is slow to hear."""
 
 
 class Telling:

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from emo_core.audio.features import StateTimes, resample_states
+from emo_core.audio.mel_conv import MelConvEncoder
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig
-from emo_core.audio.mel_conv import MelConvEncoder
-from emo_core.training.audio_encoder import AudioPlan
-from emo_core.training.checkpoint import save_state
+from emo_core.training.audio_encoder import AudioPlan, load_audio_encoder
+from emo_core.training.checkpoint import load_state, save_state
 from emo_core.training.spoken_clips import SpokenClips, encode_spoken
 from emo_core.training.synthetic.corpus import SPEECH_TRACKS
 from emo_core.training.synthetic.types import TRACKS
@@ -41,15 +41,11 @@ def test_frames_have_the_states_and_tracks_of_their_moment(folder: Path) -> None
     spoken = SpokenClips(folder)
     assert (len(spoken), spoken.frames(0)) == (6, 50)
     tracks = spoken.get(4, "tracks", slice(None)).numpy()  # the second sound of seed 2
-    known = [name for name in ("open", "width", "round", "blink", "brow")]
+    known = ("open", "width", "round", "blink", "brow")
     for name in known:
         begins = 200_000 + 10_000 + 1000 * SPEECH_TRACKS.index(name)
         assert np.allclose(tracks[:, TRACKS.index(name)], begins + 2 * np.arange(50) + 0.5)
     assert not tracks[:, [i for i, name in enumerate(TRACKS) if name not in known]].any()
-
-    from emo_core.training.audio_encoder import load_audio_encoder
-    from emo_core.training.checkpoint import load_state
-
     sound = load_state(folder / "corpus-train-2.safetensors")["sounds"][1:2].float()
     with torch.inference_mode():
         states = resample_states(load_audio_encoder(AUDIO, folder).states(sound)[0], StateTimes(), 50, 25.0)

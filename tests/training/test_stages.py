@@ -176,7 +176,7 @@ def test_an_even_loss_is_the_error_of_the_clean_latents(model: Emo, clips: Laten
 
 @pytest.mark.parametrize("stage", [TINY_HEARING, TINY_VIDEO], ids=lambda stage: stage.name)
 def test_without_a_judge_a_stage_that_wants_one_says_what_to_do(stage: Stage, model: Emo, clips: LatentClips) -> None:
-    with pytest.raises(ValueError, match=r"expression_weight 0\.1.*set it to 0 for footage"):
+    with pytest.raises(ValueError, match=r"expression_weight 0\.25.*set it to 0 for footage"):
         EmoTask(model, clips, stage, torch.zeros(4, 8, 8), faces=faces())
     if stage.posed:
         with pytest.raises(ValueError, match=r"4 rows of posed faces.*set posed to 0"):
