@@ -19,7 +19,7 @@ OUTSIDE = 0.03
 """How far a head may reach out of its region on each side and still be in place, as a share of its size."""
 AROUND = 0.05
 """How far a region may reach out of a head that it lies on, likewise."""
-PAINTED = 0.6
+PAINTED = 0.65
 """Part of a head's box that a region on it covers at most if only the face was painted, without ears and hair: the head
 is in place then."""
 STAYS = 0.05

@@ -27,16 +27,14 @@ GREY = 0.08
 class FinderTask:
     """Boxes of heads, to a pixel: the error counts in px, squared below one."""
 
-    BATCH = 48
-
-    def __init__(self, *sources: ClipShards, held_out: int = 0, seed: int = 0) -> None:
+    def __init__(self, *sources: ClipShards, held_out: int = 0, batch: int = 48, seed: int = 0) -> None:
         """sources: kinds of clips that are shown equally often; the last `held_out` clips of each are not shown."""
         torch.manual_seed(seed)
         for clips in sources:
             if len(clips) <= held_out:
                 raise ValueError(f"{clips.folder} has {len(clips)} clips, want more than the {held_out} held out")
         self.model = HeadFinder(backend=Backend()).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  PyTorch's stubs lack it
-        self.sources, self.held_out = sources, held_out
+        self.sources, self.held_out, self.batch = sources, held_out, batch
 
     def loss(self, generator: torch.Generator) -> Tensor:
         """One batch; half of it are portraits, whose heads are anywhere and turned further than those of frames."""
@@ -49,12 +47,13 @@ class FinderTask:
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Pictures [N, 3, H, W] in -1..1 and boxes [N, 4] in shares."""
-        drawn = [self._picture(rng) for _ in range(self.BATCH)]
+        drawn = [self.draw(rng) for _ in range(self.batch)]
         pictures = torch.from_numpy(np.stack([picture for picture, _ in drawn])).permute(0, 3, 1, 2)
         boxes = torch.from_numpy(np.stack([box for _, box in drawn])).float()
         return pictures.float() / 127.5 - 1, boxes / pictures.shape[-1]
 
-    def _picture(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """One picture uint8 [H, W, 3] and its box [4] in px."""
         clips = self.sources[rng.integers(len(self.sources))]
         clip = int(rng.integers(len(clips) - self.held_out))
         if rng.random() < 0.5:
