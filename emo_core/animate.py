@@ -165,7 +165,7 @@ class Animator:
         """The portrait [S, S, 3] with its head where the mask asks for it."""
         if self.head_finder is None or face.mask is None:
             return portrait
-        head = self.head_finder(portrait.movedim(-1, 0)[None] * 2 - 1)[0] * portrait.shape[0]
+        head = self.head_finder.find(portrait.movedim(-1, 0)[None] * 2 - 1)[0] * portrait.shape[0]
         return placed(portrait, head, box_around(face.mask)[0])
 
     def _audio(self, sound: Sound, frames: int, fps: float) -> Tensor:

@@ -6,7 +6,16 @@ from comfy_api.latest import io
 
 from ..emo_core.checkpoints.registry import COMPANIONS, RELEASES
 from .host.folders import companion_names
-from .host.loading import AUTO, BUILT_IN_NAME, choices, load_head_finder, load_networks, open_model, releases, weight_dtypes
+from .host.loading import (
+    AUTO,
+    BUILT_IN_NAME,
+    choices,
+    load_head_finder,
+    load_networks,
+    open_model,
+    releases,
+    weight_dtypes,
+)
 from .types import EmoEncoders, EncodersValue
 
 

@@ -55,6 +55,12 @@ class HeadFinder(nn.Module):
         return torch.stack([x0[:, 0], y0[:, 1], x1[:, 0], y1[:, 1]], dim=1) + REACH * corrections
 
 
+    def find(self, pictures: Tensor) -> Tensor:
+        """Boxes as `forward` has them, the mean of what it finds in pictures and in their mirror images."""
+        x0, y0, x1, y1 = self(pictures.flip(-1)).unbind(1)
+        return (self(pictures) + torch.stack([1 - x1, y0, 1 - x0, y1], dim=1)) / 2
+
+
 class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, backend: Backend) -> None:
         super().__init__()

@@ -65,7 +65,7 @@ class FinderTask:
 
 
 def reframed(pictures: Tensor, boxes: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures [N, 3, H, W] whose heads are elsewhere, of other sizes and half of them mirrored, and their boxes [N, 4].
+    """Pictures [N, 3, H, W] whose heads are elsewhere, of other sizes, half of them mirrored; and their boxes [N, 4].
 
     Heads stay in the picture, but for a twentieth of their size.
     """

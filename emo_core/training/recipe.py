@@ -1,4 +1,5 @@
-"""The whole way to emo-tiny, step by step, each resumable: clips, head finder, VAE, audio encoder, latents, stages, file."""
+"""The whole way to emo-tiny, step by step, each resumable: clips, head finder, VAE, audio encoder, latents, stages, and
+the file of it all."""
 
 from __future__ import annotations
 
@@ -338,9 +339,10 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
         if prefix in MAY_LACK and not file.is_file():
             continue
         tensors |= {f"{prefix}.{k}": v for k, v in load_state(file).items()}
+    trained = ("vae", "decoder", "finder", *stages)
     provenance = {
         "trained_by": "python -m emo_core train",
-        "stages": {n: _steps(folder / n) for n in ("vae", "decoder", "finder", *stages) if (folder / n / "log.jsonl").is_file()},
+        "stages": {n: _steps(folder / n) for n in trained if (folder / n / "log.jsonl").is_file()},
         "recipe": dataclasses.asdict(recipe),
         "torch": torch.__version__,
         "python": platform.python_version(),

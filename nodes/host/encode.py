@@ -52,7 +52,7 @@ def encode_portrait(
 def find_head(finder: Managed[HeadFinder], portrait: Tensor) -> Tensor:
     """Box [4] (x0, y0, x1, y1 in px) of the head in a portrait [1, 3, S, S] in -1..1."""
     with finder.on_device(FINDER_MEMORY + 2 * portrait.nbytes) as network:
-        return to_host(network(finder.prepare(portrait))[0]) * portrait.shape[-1]
+        return to_host(network.find(finder.prepare(portrait))[0]) * portrait.shape[-1]
 
 
 def encode_context(encoders: Managed[Encoders], embedding: Tensor | None) -> Tensor | None:

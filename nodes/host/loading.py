@@ -95,7 +95,7 @@ def load_networks(
 
 
 def load_head_finder(checkpoint: Checkpoint) -> Managed[HeadFinder] | None:
-    """What finds the head in a portrait; None for checkpoints without. In full precision: it must not miss by pixels."""
+    """What finds the head in a portrait, in full precision; None for checkpoints without."""
     tensors = checkpoint.part(HEAD_FINDER)
     return Managed(lambda backend: HeadFinder(backend=backend), tensors, torch.float32) if tensors else None
 
