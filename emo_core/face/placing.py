@@ -6,12 +6,11 @@ Not in the paper, whose networks draw a head wherever the region says. emo-tiny'
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, grid_sample
+from torch.nn.functional import avg_pool1d, interpolate
 
 ROOM = 0.97
 """Part of the region that a head at rest fills at most: it moves a little while it speaks."""
@@ -24,8 +23,8 @@ PAINTED = 0.65
 is in place then."""
 STAYS = 0.05
 """Moves of less than this share of the head's size, and such changes of size, are left out."""
-STRIDE = 1.12
-"""Pixels of the portrait between two looked at, at most: more would leave some out."""
+BLUR = 64
+"""What comes in at the edges runs together by so many parts of the picture more with each pixel: no streaks."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,17 @@ class Placement:
         return self.target + self.scale * (points - self.middle)
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """Pictures [N, C, S, S] in 0..1, moved; margins are mirrored into what comes in at the edges."""
+        """Pictures [N, C, S, S] in 0..1, moved by whole pixels; their edges go on into what comes in."""
         size = pictures.shape[-1]
-        finer = max(1, math.ceil(1 / (self.scale * STRIDE)))  # places looked at for each pixel and axis
-        places = (torch.arange(size * finer) + 0.5) / finer
-        x, y = (
-            _folded(self.middle[axis] + (places - self.target[axis]) / self.scale, size, *self.head[axis::2].tolist())
-            for axis in range(2)
-        )
-        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).to(pictures) * 2 / size - 1
-        grid = grid.expand(len(pictures), -1, -1, -1)
-        made = grid_sample(pictures, grid, mode="bicubic", padding_mode="border", align_corners=False)
-        return avg_pool2d(made, finer).clamp(0, 1)
+        side = max(1, round(self.scale * size))
+        if side != size:
+            pictures = interpolate(pictures, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        corner = (self.target - self.middle * side / size).round().int().clamp(1 - side, size - 1)
+        left, top = corner.tolist()
+        right, bottom = size - side - left, size - side - top
+        blur = max(1, size // BLUR)
+        pictures = _widened(pictures, left, right, (blur, blur))
+        return _widened(pictures.mT, top, bottom, (blur, 0)).mT  # shoulders go on downwards as they are
 
 
 def placement(head: Tensor, region: Tensor) -> Placement | None:
@@ -77,8 +75,6 @@ def placement(head: Tensor, region: Tensor) -> Placement | None:
     offset = (around - middle).sign() * ((around - middle).abs() - play).clamp_min(0)
     if scale > 1 - STAYS and bool((offset.abs() < STAYS * size).all()):
         return None
-    if scale == 1.0:
-        offset = offset.round()  # pixels stay as sharp as they are
     return Placement(head, middle + offset, scale)
 
 
@@ -100,16 +96,17 @@ def _area(box: Tensor) -> float:
     return float((box[2:] - box[:2]).prod())
 
 
-def _folded(places: Tensor, size: int, first: float, last: float) -> Tensor:
-    """Places along one axis, brought into a picture of `size` px whose head is from `first` to `last`.
-
-    Beyond an edge, the margin between it and the head goes back and forth, never the head.
-    """
-    before = _to_and_fro(-places, first)
-    behind = size - _to_and_fro(places - size, size - last)
-    return torch.where(places < 0, before, torch.where(places > size, behind, places))
+def _widened(pictures: Tensor, before: int, behind: int, blurs: tuple[int, int]) -> Tensor:
+    """Pictures [N, C, H, W] with so many more columns on the left and on the right, or fewer where that is negative."""
+    kept = pictures[..., max(0, -before) : pictures.shape[-1] - max(0, -behind)]
+    first, last = kept[..., 0], kept[..., -1]
+    return torch.cat([_run_on(first, before, blurs[0]).flip(-1), kept, _run_on(last, behind, blurs[1])], dim=-1)
 
 
-def _to_and_fro(distance: Tensor, width: float) -> Tensor:
-    """0 at 0, `width` at `width`, 0 again at twice that, and so on; 0 throughout where there is no width."""
-    return torch.zeros_like(distance) if width < 1 else width - (distance % (2 * width) - width).abs()
+def _run_on(edge: Tensor, columns: int, blur: int) -> Tensor:
+    """Columns [N, C, H, columns] beyond an edge [N, C, H]: each is the one before, blurred over so many px each way."""
+    made = []
+    for _ in range(columns):
+        edge = avg_pool1d(edge, 2 * blur + 1, 1, blur, count_include_pad=False)
+        made.append(edge)
+    return torch.stack(made, dim=-1) if made else edge.new_empty(*edge.shape, 0)

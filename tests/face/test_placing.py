@@ -86,30 +86,44 @@ def test_the_picture_goes_where_the_box_goes(region: list[float]) -> None:
     made = placed(dotted(marks), HEAD, torch.tensor(region).float())
     assert made.shape == (128, 128, 3)
     for place in move.moved(marks):
-        assert peak(made, place) == pytest.approx(place.tolist(), abs=0.1)
+        assert peak(made, place) == pytest.approx(place.tolist(), abs=0.75)  # whole pixels
 
 
 def test_a_head_of_the_right_size_keeps_its_pixels() -> None:
     picture = torch.rand(128, 128, 3, generator=torch.Generator().manual_seed(0))
     made = placed(picture, HEAD, torch.tensor([60.0, 20.0, 120.0, 120.0]))
     dx = 21  # to 60 and half of the room left over, a whole pixel
-    torch.testing.assert_close(made[:, dx:], picture[:, : 128 - dx], atol=1e-5, rtol=0)
+    assert torch.equal(made[:, dx:], picture[:, : 128 - dx])
 
 
-def test_what_comes_in_at_the_edges_is_the_margin_mirrored_never_the_head() -> None:
+def test_edges_go_on_into_what_comes_in_and_run_together() -> None:
     picture = torch.full((128, 128, 3), 0.3)
     picture[30:90, 40:80] = 0.9
-    picture[:, :4] = 0.6  # so that a mirror can be told from a repeated edge
-    made = placed(picture, HEAD, torch.tensor([85.0, 30.0, 127.0, 90.0]))
-    assert made.isfinite().all()
-    head = made[..., 0] > 0.8
-    assert int(head.any(0).sum()) <= 41  # one head, not two
-    assert made[60, 46, 0] == pytest.approx(0.6, abs=0.02)
-    assert made[60, 30, 0] == pytest.approx(0.3, abs=0.02)
+    picture[64:, 0] = 0.7
+    picture[-1, 70:80] = 0.1
+    made = placed(picture, HEAD, torch.tensor([84.0, 10.0, 128.0, 74.0]))[..., 0]  # 45 to the right, 17 up
+    assert int((made > 0.8).any(0).sum()) == 40  # one head, not two
+    assert made[20, 44] == pytest.approx(0.3, abs=0.02)
+    assert made[100, 44] == pytest.approx(0.7, abs=0.02)
+    near, far = made[:100, 44].diff().abs().max(), made[:100, 2].diff().abs().max()
+    assert far < 0.5 * near  # soft, away from the edge
+    assert (made[110:, 115:125] == 0.1).all()  # downwards nothing runs together
+    assert (made[110:, 100:115] == 0.3).all()
+    assert made.min() >= 0.1
+    assert made.max() <= 0.9
+
+
+def test_a_head_may_go_to_a_tiny_region_and_come_from_beyond_the_picture() -> None:
+    picture = torch.rand(128, 128, 3)
+    for head in (HEAD, torch.tensor([-60.0, -70.0, -5.0, -6.0]), torch.tensor([0.0, 0.0, 128.0, 128.0])):
+        for region in ([0.0, 0.0, 2.0, 2.0], [125.0, 120.0, 128.0, 128.0]):
+            made = placed(picture, head, torch.tensor(region))
+            assert made.shape == picture.shape
+            assert made.isfinite().all()
 
 
 def test_fine_patterns_do_not_turn_into_coarse_ones_when_the_picture_shrinks() -> None:
     picture = torch.zeros(128, 128, 3)
     picture[:, ::2] = 1
     made = placed(picture, HEAD, torch.tensor([50.0, 45.0, 70.0, 75.0]) - 30)
-    assert (made[:50, 8:50] - 0.5).abs().max() < 0.15  # where nothing is mirrored
+    assert (made[:50, 8:50] - 0.5).abs().max() < 0.15
