@@ -75,7 +75,7 @@ def _movable(
 
 
 def portrait_in(reference: ReferenceValue, region: FaceRegionValue | None) -> Tensor:
-    """The portrait [S, S, 3] with its head in the region; the same tensor if the model, or nobody, moves it there."""
+    """The portrait [S, S, 3] with its head in the region; the same tensor where nothing moves it."""
     if reference.movable is None or region is None or region.painted is None:
         return reference.portrait
     return placed(reference.portrait, reference.movable.head, region.painted * reference.portrait.shape[0])

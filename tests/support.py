@@ -62,11 +62,8 @@ def random_checkpoint(
 
 
 def finder_of(head: tuple[float, ...]) -> HeadFinder:
-    """A head finder that finds a box in every picture."""
+    """A head finder that finds a box in every picture, if it is in the middle: it is the same in mirror images."""
     finder = HeadFinder(backend=Backend())
-    x0, _, x1, _ = head
-    if abs(x0 + x1 - 1) > 1e-6:
-        raise ValueError(f"{head} is not in the middle: it would be elsewhere in a mirror image")
     with torch.no_grad():
         for layer in (finder.heat, finder.linear2):
             layer.weight.zero_()

@@ -64,6 +64,15 @@ def test_a_head_in_its_region_is_left_bit_for_bit(files: tuple[Path, Path], port
     assert torch.equal(frames(files[0], portrait, mask=around), frames(files[1], portrait, mask=around))
 
 
+def test_where_the_finder_contradicts_itself_no_head_is_moved(
+    files: tuple[Path, Path], tmp_path: Path, portrait: Tensor
+) -> None:
+    random_checkpoint(tmp_path / "unsure.safetensors", head=(0.0, 0.1, 0.3, 0.4))  # on the left in mirror images too
+    there = mask(4, 8, 40, 44)
+    unsure, without = tmp_path / "unsure.safetensors", files[1]
+    assert torch.equal(frames(unsure, portrait, mask=there), frames(without, portrait, mask=there))
+
+
 def test_without_a_mask_no_head_is_moved(files: tuple[Path, Path], tmp_path: Path, portrait: Tensor) -> None:
     random_checkpoint(tmp_path / "corner.safetensors", head=(0.4, 0.0, 0.6, 0.2))
     assert torch.equal(frames(tmp_path / "corner.safetensors", portrait), frames(files[1], portrait))

@@ -63,9 +63,11 @@ class Placement:
 def placement(head: Tensor, region: Tensor) -> Placement | None:
     """How a head's box [4] gets into a region's box [4], both x0, y0, x1, y1 in px; None if it is in place.
 
-    It is moved no further and made no smaller than it takes.
+    It is moved no further and made no smaller than it takes. A head without size was not found, and stays.
     """
     size, room = head[2:] - head[:2], ROOM * (region[2:] - region[:2])
+    if not (size > 0).all():
+        return None
     face_alone = _inside(region, head, AROUND * size) and _area(region) < PAINTED * _area(head)
     if face_alone or _inside(head, region, OUTSIDE * size):
         return None

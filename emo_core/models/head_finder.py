@@ -19,6 +19,8 @@ FINE, MIDDLE, COARSE = 32, 64, 96
 SQUEEZED = 8
 EDGES = 4
 GROUPS = 8
+APART = 0.1
+"""How far an edge and its mirror image may be apart, as a share of the picture."""
 REACH = 0.1
 """Share of the picture by which an edge is corrected, for an output of 1."""
 
@@ -56,9 +58,14 @@ class HeadFinder(nn.Module):
 
 
     def find(self, pictures: Tensor) -> Tensor:
-        """Boxes as `forward` has them, the mean of what it finds in pictures and in their mirror images."""
+        """Boxes as `forward` has them, the mean of what it finds in pictures and in their mirror images.
+
+        They have no size where the two are more than `APART` apart: what it looks at is nothing that it knows.
+        """
         x0, y0, x1, y1 = self(pictures.flip(-1)).unbind(1)
-        return (self(pictures) + torch.stack([1 - x1, y0, 1 - x0, y1], dim=1)) / 2
+        boxes, mirrored = self(pictures), torch.stack([1 - x1, y0, 1 - x0, y1], dim=1)
+        sure = (boxes - mirrored).abs().amax(1, keepdim=True) <= APART
+        return torch.where(sure, (boxes + mirrored) / 2, 0.0)
 
 
 class _Block(nn.Module):

@@ -39,6 +39,11 @@ def test_a_head_in_place_stays(region: Tensor) -> None:
     assert placed(picture, HEAD, region) is picture
 
 
+@pytest.mark.parametrize("head", [torch.zeros(4), torch.tensor([80.0, 30.0, 40.0, 90.0]), torch.full((4,), torch.nan)])
+def test_a_picture_without_a_head_stays(head: Tensor) -> None:
+    assert placement(head, torch.tensor([10.0, 10.0, 40.0, 40.0])) is None
+
+
 def test_a_head_elsewhere_moves_no_further_than_into_its_region() -> None:
     box, region = landed(torch.tensor([60.0, 20.0, 120.0, 120.0])), torch.tensor([60.0, 20.0, 120.0, 120.0])
     assert box[0] == pytest.approx(60 + (1 - ROOM) * 60 / 2, abs=0.5)  # a whole pixel
