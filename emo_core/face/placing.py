@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool1d, interpolate
 
 ROOM = 0.97
 """Part of the region that a head at rest fills at most: it moves a little while it speaks."""
-OUTSIDE = 0.03
+OUTSIDE = 0.05
 """How far a head may reach out of its region on each side and still be in place, as a share of its size."""
 AROUND = 0.05
 """How far a region may reach out of a head that it lies on, likewise."""

@@ -80,7 +80,7 @@ class Recipe:
     """The VAE's decoder alone, behind the stages."""
     finder: LoopPlan = field(
         default_factory=lambda: LoopPlan(
-            2200, 2e-3, warmup=50, cooldown=0.9, weight_decay=1e-3, clip=5.0, ema=0.99
+            1900, 2e-3, warmup=50, cooldown=0.9, weight_decay=1e-3, clip=5.0, ema=0.99
         )
     )
     """Of the network that finds the head in a portrait."""
