@@ -18,7 +18,7 @@ from .audio.encoders import audio_windows, encode_states
 from .audio.rules import video_length
 from .backend import Backend
 from .checkpoints.load import Checkpoint, build_backbone, build_encoders, open_checkpoint
-from .checkpoints.networks import build_companions
+from .checkpoints.networks import build_companions, build_head_finder
 from .config import EmoConfig
 from .diffusion.long_video import motion_pictures, plan_clips, plan_windows, shifted
 from .diffusion.median import median_filtered
@@ -26,6 +26,7 @@ from .diffusion.samplers import sample_clip, sample_windows
 from .diffusion.schedule import Schedule
 from .diffusion.shortcuts import Shortcuts
 from .face.locator_input import FaceMarks, locator_input
+from .face.placing import placed
 from .face.regions import box_around, middle_box
 from .media.video import Sound
 from .models.backbone import Backbone
@@ -93,6 +94,7 @@ class Animator:
         """Build everything; folders are where the VAE and audio encoder of published families are looked for."""
         backend = backend or Backend(dtype=torch.float32)
         self.vae, self.audio_encoder = build_companions(checkpoint, backend, folders)
+        self.head_finder = build_head_finder(checkpoint, backend)
         self.config: EmoConfig = checkpoint.config
         self.title = checkpoint.title
         self.backbone: Backbone = build_backbone(checkpoint, backend)
@@ -110,7 +112,8 @@ class Animator:
     ) -> Iterator[Tensor]:
         """Frames [f, S, S, 3] in 0..1 of each clip in turn, or of the whole video for families with windows.
 
-        portrait [S, S, 3] in 0..1; mask [S, S] paints where the face may be, None is the middle of the picture.
+        portrait [S, S, 3] in 0..1; mask [S, S] paints where the face may be, None is the middle of the picture. A model
+        with a head finder brings the head to where the mask is, if it is elsewhere.
         """
         decoded = (self._decode(latents) for latents in self.sample(portrait, sound, wish, mask, face))
         yield from median_filtered(decoded) if self.config.long_video.median_filter else decoded
@@ -146,7 +149,7 @@ class Animator:
         speed = None if wish.speed is None else torch.full((frames,), wish.speed)
         embedding = None if face.embedding is None else face.embedding.float()
         return _Scene(
-            picture=portrait.movedim(-1, 0)[None] * 2 - 1,
+            picture=self._placed(portrait, face).movedim(-1, 0)[None] * 2 - 1,
             face=located.mask,
             features=Features(
                 audio=self._audio(sound, frames, fps),
@@ -157,6 +160,13 @@ class Animator:
             ),
             context_without=self.encoders.encode_context(None),
         )
+
+    def _placed(self, portrait: Tensor, face: Face) -> Tensor:
+        """The portrait [S, S, 3] with its head where the mask asks for it."""
+        if self.head_finder is None or face.mask is None:
+            return portrait
+        head = self.head_finder.find(portrait.movedim(-1, 0)[None] * 2 - 1)[0] * portrait.shape[0]
+        return placed(portrait, head, box_around(face.mask)[0])
 
     def _audio(self, sound: Sound, frames: int, fps: float) -> Tensor:
         def encode(waveform: Tensor, count: int | None) -> Tensor:

@@ -212,7 +212,7 @@ class EncodeFaceRegion(io.ComfyNode):
                     "mask",
                     optional=True,
                     tooltip="The face, painted in the mask editor on the same picture. "
-                    "Without it the middle of the picture is taken.",
+                    "Without it the middle of the picture is taken. emo-tiny moves a head that is elsewhere there.",
                 ),
                 io.Mask.Input(
                     "lips",

@@ -6,7 +6,16 @@ from comfy_api.latest import io
 
 from ..emo_core.checkpoints.registry import COMPANIONS, RELEASES
 from .host.folders import companion_names
-from .host.loading import AUTO, BUILT_IN_NAME, choices, load_networks, open_model, releases, weight_dtypes
+from .host.loading import (
+    AUTO,
+    BUILT_IN_NAME,
+    choices,
+    load_head_finder,
+    load_networks,
+    open_model,
+    releases,
+    weight_dtypes,
+)
 from .types import EmoEncoders, EncodersValue
 
 
@@ -102,5 +111,6 @@ class LoadModel(io.ComfyNode):
         checkpoint = open_model(model_name, release, fetch=download)
         files = (vae_file, audio_encoder_file)
         model, encoders, audio_encoder, vae = load_networks(checkpoint, weight_dtype, *files)
-        value = EncodersValue(checkpoint.config, encoders, audio_encoder, checkpoint.title)
+        finder = load_head_finder(checkpoint)
+        value = EncodersValue(checkpoint.config, encoders, audio_encoder, checkpoint.title, finder)
         return io.NodeOutput(model, value, vae)

@@ -19,6 +19,7 @@ from ..emo_core.modules.conditions import Strengths
 from .convert import pictures_from_image, region_from_mask
 from .host.spill import gathered
 from .types import FaceRegionValue, ReferenceValue, StrengthsValue
+from .values import portrait_in
 
 AT_ONCE = 8
 """Frames of a video that are encoded together."""
@@ -81,7 +82,7 @@ def lips_only(
         moving = moving_area(face, area)
     frames = latent["samples"].shape[0]
     if video is None:
-        still: Tensor = vae.encode(reference.portrait[None])
+        still: Tensor = vae.encode(portrait_in(reference, region)[None])
         samples = still.to(latent["samples"]).expand(frames, -1, -1, -1)
     else:
         order = there_and_back(frames, video.shape[0])

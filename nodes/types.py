@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -20,6 +20,7 @@ from ..emo_core.modules.conditions import Features, Strengths
 if TYPE_CHECKING:
     from ..emo_core.audio.encoders import AudioEncoder
     from ..emo_core.models.emo import Encoders
+    from ..emo_core.models.head_finder import HeadFinder
     from .host.managed import Managed
 
 EmoEncoders = io.Custom("EMO_ENCODERS")
@@ -47,6 +48,20 @@ class EncodersValue:
     """The audio encoder: waveform to states."""
     family: str = ""
     """What the model is called in a video's tags."""
+    head_finder: Managed[HeadFinder] | None = None
+    """Finds the head in a portrait, for models that bring it to the face region."""
+
+
+@dataclass(frozen=True)
+class MovableValue:
+    """A portrait whose head goes to the face region: where it is, and what encodes the portrait again."""
+
+    head: Tensor
+    """Box [4] of the head: x0, y0, x1, y1 in px."""
+    encoders: EncodersValue
+    vae: Any
+    embedding: Tensor | None
+    """Who the face is [E]."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,8 @@ class ReferenceValue:
     config: EmoConfig
     family: str = ""
     """What the model is called in a video's tags."""
+    movable: MovableValue | None = None
+    """None for models that leave a head where it is."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,8 @@ class FaceRegionValue:
     """[H, W] in 0..1."""
     regions: tuple[Tensor, ...] | None = None
     """Audio masks by level (see `Features.regions`)."""
+    painted: Tensor | None = None
+    """Box [4] of the mask that was painted, x0, y0, x1, y1 in shares of the picture; None where nobody painted one."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..emo_core.audio.rules import video_length
 from ..emo_core.face.landmarks import Landmarks, parse_points
 from ..emo_core.face.locator_input import FaceMarks, locator_input
+from ..emo_core.face.placing import placed
 from ..emo_core.face.regions import box_around, middle_box
 from ..emo_core.face.speed_curve import speed_curve, speeds_of
 from ..emo_core.media.pictures import curve_panel, outline, region_panel, stack, waveform_panel
@@ -24,7 +25,15 @@ from .convert import as_picture, checked_fps, checked_speed, empty_latent, regio
 from .host import encode
 from .host.model import PAYLOAD
 from .host.motion import START, ClipStart
-from .types import AudioValue, EncodersValue, FaceRegionValue, ReferenceValue, SpeedValue, StrengthsValue
+from .types import (
+    AudioValue,
+    EncodersValue,
+    FaceRegionValue,
+    MovableValue,
+    ReferenceValue,
+    SpeedValue,
+    StrengthsValue,
+)
 
 TEXT_WIDTH = 768  # of the tensor that stock nodes expect in a CONDITIONING; ours is empty
 STATEMENT = "emo_statement"
@@ -52,6 +61,33 @@ def reference_of(
         latents=latents,
         config=encoders.config,
         family=encoders.family,
+        movable=_movable(encoders, vae, portrait, embedding),
+    )
+
+
+def _movable(
+    encoders: EncodersValue, vae: Any, portrait: Tensor, embedding: Tensor | None
+) -> MovableValue | None:
+    if encoders.head_finder is None:
+        return None
+    head = encode.find_head(encoders.head_finder, as_picture(portrait))
+    return MovableValue(head, encoders, vae, embedding)
+
+
+def portrait_in(reference: ReferenceValue, region: FaceRegionValue | None) -> Tensor:
+    """The portrait [S, S, 3] with its head in the region; the same tensor where nothing moves it."""
+    if reference.movable is None or region is None or region.painted is None:
+        return reference.portrait
+    return placed(reference.portrait, reference.movable.head, region.painted * reference.portrait.shape[0])
+
+
+def reference_in(reference: ReferenceValue, region: FaceRegionValue | None) -> ReferenceValue:
+    """EMO_REFERENCE of the portrait with its head in the region: encoded again if that moves it."""
+    portrait, movable = portrait_in(reference, region), reference.movable
+    if movable is None or portrait is reference.portrait:
+        return reference
+    return reference_of(
+        dataclasses.replace(movable.encoders, head_finder=None), movable.vae, portrait[None], movable.embedding
     )
 
 
@@ -89,8 +125,9 @@ def region_of(
         points=points * size if points is not None else None if found is None else found.eyes_and_nose(),
     )
     located = locator_input(encoders.config, marks, size, margin)
+    painted = None if mask is None else marks.face[0] / size
     features = encode.encode_face(encoders.networks, located.picture)
-    return FaceRegionValue(features, located.mask, located.regions)
+    return FaceRegionValue(features, located.mask, located.regions, painted)
 
 
 def speed_of(
@@ -115,6 +152,8 @@ def conditionings(
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """CONDITIONING with everything, without the sound, without sound and portrait; and an empty LATENT."""
     size, config = reference.portrait.shape[0], reference.config
+    made = Statement(reference.family, digest(reference.portrait), digest(audio.sound.samples))
+    reference = reference_in(reference, region)
     full = Features(
         reference=reference.tokens,
         motion=reference.motion,
@@ -137,7 +176,6 @@ def conditionings(
     text = torch.zeros(1, 1, TEXT_WIDTH)
     entries = ((rows.full, start), (rows.silent, start), (rows.none, dataclasses.replace(start, guided=False)))
     everything, no_sound, neither = ([[text, {PAYLOAD: row, START: begin}]] for row, begin in entries)
-    made = Statement(reference.family, digest(reference.portrait), digest(audio.sound.samples))
     latent = {**empty_latent(audio.frames, config.unet.latent_channels, size // config.vae.cell), STATEMENT: made}
     if config.long_video.median_filter:
         latent[MEDIAN] = True
@@ -189,6 +227,6 @@ def inspection(
 def _face(reference: ReferenceValue | None, region: FaceRegionValue | None) -> Image.Image:
     """The portrait (grey if there is none) with the region (empty if there is none)."""
     size = reference.portrait.shape[0] if reference is not None else region.mask.shape[0] if region else 0
-    portrait = np.full((size, size, 3), 0.5) if reference is None else reference.portrait.numpy()
+    portrait = np.full((size, size, 3), 0.5) if reference is None else portrait_in(reference, region).numpy()
     mask = np.zeros((size, size)) if region is None else region.mask.numpy()
     return region_panel(portrait, mask).resize((PORTRAIT_SIDE, PORTRAIT_SIDE))

@@ -47,9 +47,12 @@ class Bench:
         import_comfy(PACK / ".cache" / "comfyui")
         self.pack = import_pack().__name__
         checkpoint = self.ours("emo_core.checkpoints.load").open_checkpoint(self.ours("emo_core.animate").BUILT_IN)
-        self.model, encoders, audio, self.vae = self.ours("nodes.host.loading").load_networks(checkpoint, "default")
+        loading = self.ours("nodes.host.loading")
+        self.model, encoders, audio, self.vae = loading.load_networks(checkpoint, "default")
         self.preset = checkpoint.config.preset
-        self.encoders = self.ours("nodes.types").EncodersValue(checkpoint.config, encoders, audio)
+        self.encoders = self.ours("nodes.types").EncodersValue(
+            checkpoint.config, encoders, audio, head_finder=loading.load_head_finder(checkpoint)
+        )
         self.clips = self.ours("emo_core.claims.builtin").held_out_clips(data, "validation", clips)
         self.conditions = [self._conditions(clip, seconds) for clip in range(clips)]
 

@@ -23,6 +23,7 @@ from emo_core.config import (
     VaeConfig,
 )
 from emo_core.models.emo import Emo
+from emo_core.models.head_finder import REACH, HeadFinder
 from emo_core.models.vae import AutoencoderKL
 
 SMALL = EmoConfig(
@@ -38,8 +39,13 @@ SMALL = EmoConfig(
 """The paper's parts at the smallest width: milliseconds per step."""
 
 
-def random_checkpoint(path: Path, config: EmoConfig = SMALL, seed: int = 0) -> None:
-    """Write a checkpoint in our own format with random weights, the same at every call with one seed."""
+def random_checkpoint(
+    path: Path, config: EmoConfig = SMALL, seed: int = 0, head: tuple[float, ...] | None = None
+) -> None:
+    """Write a checkpoint in our own format with random weights, the same at every call with one seed.
+
+    head: a box (x0, y0, x1, y1 in shares) brings a head finder that finds it in every picture.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         emo = Emo(config, backend=Backend())
@@ -49,8 +55,21 @@ def random_checkpoint(path: Path, config: EmoConfig = SMALL, seed: int = 0) -> N
             "vae.": AutoencoderKL(config.vae, backend=Backend()),
             "audio_encoder.": MelConvEncoder(config.audio, backend=Backend()),
         }
+    if head is not None:
+        parts["head_finder."] = finder_of(head)
     tensors = {prefix + key: value for prefix, part in parts.items() for key, value in part.state_dict().items()}
     save_file(tensors, path, {CONFIG_KEY: json.dumps(config.to_dict())})
+
+
+def finder_of(head: tuple[float, ...]) -> HeadFinder:
+    """A head finder that finds a box in every picture, if it is in the middle: it is the same in mirror images."""
+    finder = HeadFinder(backend=Backend())
+    with torch.no_grad():
+        for layer in (finder.heat, finder.linear2):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        finder.linear2.bias.copy_((torch.tensor(head) - 0.5) / REACH)  # even heat maps have their centres at 0.5
+    return finder
 
 
 class Pack:

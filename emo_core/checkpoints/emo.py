@@ -26,6 +26,7 @@ EMO = Family(
             "context_projection.{name}": "context_projection.{name}",
             "audio_encoder.{name}": "audio_encoder.{name}",
             "vae.{name}": "vae.{name}",
+            "head_finder.{name}": "head_finder.{name}",
         }
     ),
     config=EmoConfig(),

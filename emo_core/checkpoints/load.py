@@ -37,6 +37,7 @@ ENCODERS = (
 )
 VAE = "vae."
 AUDIO_ENCODER = "audio_encoder."
+HEAD_FINDER = "head_finder."
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""What a checkpoint needs beside its own tensors: the VAE and the audio encoder, from it or from files users have."""
+"""What a checkpoint needs beside its own tensors: the VAE and the audio encoder, from it or from files users have; and
+the head finder, if it brings one."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,12 +13,13 @@ from torch import Tensor
 from ..audio.encoders import AudioEncoder
 from ..backend import Backend
 from ..config import VaeConfig
+from ..models.head_finder import HeadFinder
 from ..models.vae import AutoencoderKL
 from .audio_encoders import AudioEncoderFile, open_audio_encoder
 from .companions import SD_VAE, WAV2VEC2_BASE, WHISPER_TINY
 from .detect import find_companion
 from .errors import CheckpointError
-from .load import AUDIO_ENCODER, VAE, Checkpoint, fill, on_meta, read_vae
+from .load import AUDIO_ENCODER, HEAD_FINDER, VAE, Checkpoint, fill, on_meta, read_vae
 
 AUDIO_COMPANIONS = {"wav2vec2": WAV2VEC2_BASE, "whisper": WHISPER_TINY}
 
@@ -72,6 +75,14 @@ def build_companions(
     tensors = {key: value.to(backend.dtype or value.dtype) for key, value in tensors.items()}
     vae = fill(AutoencoderKL(config, backend=on_meta(backend)), tensors, "VAE")
     return vae, audio_encoder_of_checkpoint(checkpoint, folders).build(backend)
+
+
+def build_head_finder(checkpoint: Checkpoint, backend: Backend) -> HeadFinder | None:
+    """The network that finds the head in a portrait, in full precision; None if the checkpoint brings none."""
+    tensors = {key: value.float() for key, value in checkpoint.part(HEAD_FINDER).items()}
+    if not tensors:
+        return None
+    return fill(HeadFinder(backend=on_meta(dataclasses.replace(backend, dtype=torch.float32))), tensors, "head finder")
 
 
 def _places(checkpoint: Checkpoint, folders: Sequence[Path]) -> list[Path]:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, help="everything is kept here; default runs/ and the plan's name"
     )
     parser.add_argument(
-        "--until", default="export", help="emo_tiny: last step to run: clips, vae, audio, latents, image ..."
+        "--until", default="export", help="emo_tiny: last step to run: clips, finder, vae, audio, latents, image ..."
     )
     parser.add_argument(
         "--only", help="emo_tiny: run this step alone, as decoder behind a file that --init-from laid out"

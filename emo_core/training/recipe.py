@@ -1,4 +1,5 @@
-"""The whole way to emo-tiny, step by step, each resumable: clips, VAE, audio encoder, latents, stages, file."""
+"""The whole way to emo-tiny, step by step, each resumable: clips, head finder, VAE, audio encoder, latents, stages, and
+the file of it all."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from .checkpoint import load_state, save_state, write_text
 from .decoded_faces import DecodedFaces
 from .emo_task import EmoTask
 from .expression_reader import ExpressionReader, ReaderTask
+from .finder_task import FinderTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .listening_task import ListeningTask
@@ -76,6 +78,12 @@ class Recipe:
         )
     )
     """The VAE's decoder alone, behind the stages."""
+    finder: LoopPlan = field(
+        default_factory=lambda: LoopPlan(
+            1900, 2e-3, warmup=50, cooldown=0.9, weight_decay=1e-3, clip=5.0, ema=0.99
+        )
+    )
+    """Of the network that finds the head in a portrait."""
     audio: AudioPlan = field(default_factory=AudioPlan)
     reader: LoopPlan = field(default_factory=lambda: LoopPlan(1500, 1e-3, warmup=1, cooldown=1.0, ema=0.99))
     stages: dict[str, LoopPlan] = field(
@@ -150,7 +158,8 @@ def start_from(file: Path, folder: Path) -> None:
     tensors = {name: value.float() for name, value in load_state(file).items()}
     for prefix, path in COMPANION_FILES.items():
         part = {k.removeprefix(f"{prefix}."): tensors.pop(k) for k in list(tensors) if k.startswith(f"{prefix}.")}
-        save_state(folder / path, part)
+        if part or prefix not in MAY_LACK:
+            save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(today, backend=Backend())
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
@@ -162,6 +171,14 @@ def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     if rank == 0:
         make_clips(folder / "clips", recipe.clips, recipe.clip_plan, max(1, processes))
         make_clips(folder / "posed", recipe.posed, recipe.posed_plan, max(1, processes))
+
+
+def _finder(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    finder = folder / FINDER
+    if finder.is_file() and not (finder.parent / "training.pt").is_file():
+        return  # the file that this folder goes on from brought it along
+    sources = ClipShards(folder / "clips"), ClipShards(folder / "posed")
+    Loop(FinderTask(*sources, held_out=recipe.held_out), recipe.finder, finder.parent).run()
 
 
 def _vae(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -253,6 +270,7 @@ def _export(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 STEPS = {
     "clips": _clips,
+    "finder": _finder,
     "vae": _vae,
     "latents": _latents,
     "reader": _reader,
@@ -275,7 +293,10 @@ START = "start.json"
 BROUGHT_ALONG = ("vae", "image", "audio", "moving", "listening")
 """Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
-COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors"}
+FINDER = "finder/model.safetensors"
+COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors", "head_finder": FINDER}
+MAY_LACK = ("head_finder",)
+"""Companions that files from before there were any do without."""
 
 
 def open_vae(folder: Path) -> AutoencoderKL:
@@ -315,10 +336,13 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
     }
     files = {prefix: folder / path for prefix, path in COMPANION_FILES.items()} | {"vae": _vae_file(folder)}
     for prefix, file in files.items():
+        if prefix in MAY_LACK and not file.is_file():
+            continue
         tensors |= {f"{prefix}.{k}": v for k, v in load_state(file).items()}
+    trained = ("vae", "decoder", "finder", *stages)
     provenance = {
         "trained_by": "python -m emo_core train",
-        "stages": {n: _steps(folder / n) for n in ("vae", "decoder", *stages) if (folder / n / "log.jsonl").is_file()},
+        "stages": {n: _steps(folder / n) for n in trained if (folder / n / "log.jsonl").is_file()},
         "recipe": dataclasses.asdict(recipe),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -15,12 +15,14 @@ from ...emo_core.config import EmoConfig
 from ...emo_core.diffusion.long_video import motion_pictures
 from ...emo_core.media.video import Sound
 from ...emo_core.models.emo import Encoders
+from ...emo_core.models.head_finder import HeadFinder
 from ...emo_core.models.reference_pair import ReferencePair
 from .managed import Managed, to_host
 from .memory import face_bytes, projection_bytes
 from .motion import encode_pictures, encode_reference
 from .spill import gathered
 
+FINDER_MEMORY = 16 << 20  # bytes beside the weights of the head finder, which looks at 128 px
 AUDIO_MEMORY = 512 << 20  # bytes beside the weights of an audio encoder
 TOKEN_MEMORY = 16 << 20  # bytes of audio tokens that stay in memory; more are read clip by clip from a file
 WAV2VEC2_MEMORY = 1536 << 20  # 30 s of convolutions, or the attention of 3000 states
@@ -45,6 +47,12 @@ def encode_portrait(
         pictures = motion_pictures(portrait, None, count, config.long_video, torch.ones(portrait.shape[-2:]), 0)
         motion = encode_pictures(vae, pictures, config)
     return latents, encode_reference(encoders, latents, motion, context, context_without)
+
+
+def find_head(finder: Managed[HeadFinder], portrait: Tensor) -> Tensor:
+    """Box [4] (x0, y0, x1, y1 in px) of the head in a portrait [1, 3, S, S] in -1..1."""
+    with finder.on_device(FINDER_MEMORY + 2 * portrait.nbytes) as network:
+        return to_host(network.find(finder.prepare(portrait))[0]) * portrait.shape[-1]
 
 
 def encode_context(encoders: Managed[Encoders], embedding: Tensor | None) -> Tensor | None:

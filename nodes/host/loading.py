@@ -15,10 +15,11 @@ from ...emo_core.checkpoints.detect import missing_parts
 from ...emo_core.checkpoints.errors import MissingFileError
 from ...emo_core.checkpoints.family import Release
 from ...emo_core.checkpoints.hub import download
-from ...emo_core.checkpoints.load import BACKBONE, Checkpoint, open_checkpoint
+from ...emo_core.checkpoints.load import BACKBONE, HEAD_FINDER, Checkpoint, open_checkpoint
 from ...emo_core.checkpoints.networks import audio_encoder_of_checkpoint, vae_of
 from ...emo_core.checkpoints.registry import COMPANIONS, RELEASES
 from ...emo_core.models.emo import Encoders
+from ...emo_core.models.head_finder import HeadFinder
 from . import motion
 from .family_windows import work_in_windows
 from .folders import companion_folders, find_companion_file, find_model, model_folders, model_names
@@ -91,6 +92,12 @@ def load_networks(
     work_in_windows(model, config)
     set_preview(model, vae)
     return model, encoders, audio_encoder, vae
+
+
+def load_head_finder(checkpoint: Checkpoint) -> Managed[HeadFinder] | None:
+    """What finds the head in a portrait, in full precision; None for checkpoints without."""
+    tensors = checkpoint.part(HEAD_FINDER)
+    return Managed(lambda backend: HeadFinder(backend=backend), tensors, torch.float32) if tensors else None
 
 
 def _chosen(kind: str, name: str) -> Path | None:

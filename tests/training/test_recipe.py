@@ -38,6 +38,7 @@ RECIPE = Recipe(
     posed_plan=ClipPlan(seed=3, frames=5, shard_clips=4, portraits=1, posed=True),
     vae=BRIEF,
     decoder=BRIEF,
+    finder=BRIEF,
     audio=AudioPlan(seeds=(1,), clips=2, held_out=1, steps=2, warmup=1, batch=2),
     reader=BRIEF,
     stages={stage.name: BRIEF for stage in STAGES},
@@ -70,7 +71,7 @@ def test_the_file_animates_and_says_how_it_was_made(folder: Path) -> None:
     frames = animated(file)
     assert frames.shape[1:] == (128, 128, 3)
     assert frames.isfinite().all()
-    assert provenance(file)["stages"] == {"vae": 2, "decoder": 2, **{stage.name: 2 for stage in STAGES}}
+    assert provenance(file)["stages"] == {"vae": 2, "decoder": 2, "finder": 2, **{stage.name: 2 for stage in STAGES}}
 
 
 def test_the_file_has_the_finished_decoder_and_the_encoder_that_its_latents_are_of(folder: Path) -> None:
