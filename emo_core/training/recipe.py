@@ -98,11 +98,11 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(1400, 1.2e-3, warmup=100, cooldown=0.7, seed=1),
-            "video": LoopPlan(420, 1e-3, warmup=30, cooldown=0.8, seed=1),
+            "hearing": LoopPlan(1300, 1.2e-3, warmup=100, cooldown=0.7, seed=1),
+            "video": LoopPlan(100, 6e-4, warmup=30, cooldown=0.8, seed=1),
         }
     )
-    """The stages of a folder that goes on from a finished file."""
+    """The stages of a folder that goes on from a finished file, as long as the shipped file's went on."""
     validation: Validation = field(default_factory=lambda: Validation(600, 2, 8, 1.0, 1.0))
     held_out: int = 8
     """Clips of the folder that are not trained on, for validation."""
