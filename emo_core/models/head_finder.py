@@ -56,7 +56,6 @@ class HeadFinder(nn.Module):
         x0, y0, x1, y1 = points.unbind(1)
         return torch.stack([x0[:, 0], y0[:, 1], x1[:, 0], y1[:, 1]], dim=1) + REACH * corrections
 
-
     def find(self, pictures: Tensor) -> Tensor:
         """Boxes as `forward` has them, the mean of what it finds in pictures and in their mirror images.
 

@@ -40,12 +40,8 @@ RESTING = 3
 """Frames of a clip that serve as its portrait."""
 
 
-class Clips(Protocol):
-    """Encoded clips: `latent_clips.LatentClips` of the synthetic world, `shard_clips.ShardClips` of footage."""
-
-    size: int
-    """Side of the pictures, px."""
-    fps: float
+class Sounds(Protocol):
+    """What is heard, and what faces do to it: clips, or `spoken_clips.SpokenClips`, of which there can be many more."""
 
     def __len__(self) -> int: ...
 
@@ -53,12 +49,20 @@ class Clips(Protocol):
         """Number of frames of a clip."""
         ...
 
-    def has(self, name: str) -> bool:
-        """Whether the clips have `name`."""
+    def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
+        """Rows of states, tracks, latents, boxes, speed ... of a clip, float32, one per frame."""
         ...
 
-    def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
-        """Rows of latents, states, boxes, speed ... of a clip, float32, one per frame."""
+
+class Clips(Sounds, Protocol):
+    """Encoded clips: `latent_clips.LatentClips` of the synthetic world, `shard_clips.ShardClips` of footage."""
+
+    size: int
+    """Side of the pictures, px."""
+    fps: float
+
+    def has(self, name: str) -> bool:
+        """Whether the clips have `name`."""
         ...
 
 
@@ -353,7 +357,6 @@ class EmoTask:
                 )
             )
         return features
-
 
     def _heard(self, row: dict[str, Tensor]) -> Tensor | None:
         """Audio tokens of a row, which tell the truth if it has that."""

@@ -7,7 +7,6 @@ a long time, and tokens that learn from mouths keep next to nothing of brows and
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,25 +14,12 @@ from torch import Tensor
 
 from ..audio.features import neighbours
 from ..models.emo import Emo
+from .emo_task import Sounds
 from .stages import Stage, freeze
 from .telling import Telling
 
 KEPT = 0.5
 """Weight of how far the tokens go from what they were: what was trained to hear them must know them again."""
-
-
-class Sounds(Protocol):
-    """Sounds with what faces do to them: clips, or `spoken_clips.SpokenClips`, of which there can be many more."""
-
-    def __len__(self) -> int: ...
-
-    def frames(self, clip: int) -> int:
-        """Number of video frames of a sound."""
-        ...
-
-    def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
-        """Rows of "states" [F, layers, C] or "tracks" [F, 14]."""
-        ...
 
 
 class ListeningTask:

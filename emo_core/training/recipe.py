@@ -124,6 +124,8 @@ def train(
     only: str | None = None,
 ) -> None:
     """Run every step that is not done yet, up to and with `until` (a step's name), or `only` one."""
+    if only in BROUGHT_ALONG and (folder / START).is_file():
+        raise ValueError(f"step {only!r} came with the file that {folder} goes on from: train from nothing to run it")
     for name, step in STEPS.items() if only is None else [(only, STEPS[only])]:
         LOG.info("step %s", name)
         if name not in BROUGHT_ALONG or not (folder / START).is_file():
@@ -204,8 +206,9 @@ def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
 
 
 def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+    vae = open_vae(folder)
     for name, latents in (("clips", "latents"), ("posed", POSED)):
-        encode_clips(ClipShards(folder / name), open_vae(folder), folder / latents, slice(rank, None, processes))
+        encode_clips(ClipShards(folder / name), vae, folder / latents, slice(rank, None, processes))
 
 
 def _states(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:

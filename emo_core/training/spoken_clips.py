@@ -12,8 +12,8 @@ from torch import Tensor
 from ..audio.features import StateTimes, resample_states
 from ..config import AudioConfig
 from .audio_encoder import AudioPlan, corpus, load_audio_encoder
-from .synthetic.corpus import FEATURE_RATE, SPEECH_TRACKS
 from .synthetic.types import TRACKS
+from .telling import TOLD
 
 STATES, KNOWN = "spoken-states.npy", "spoken-tracks.npy"
 BATCH = 16
@@ -24,12 +24,12 @@ def encode_spoken(folder: Path, plan: AudioPlan, config: AudioConfig, fps: float
     """Write the states and tracks of every video frame of the plan's corpora into their folder, once."""
     if (folder / KNOWN).is_file():
         return
+    from .synthetic.behaviour import sample
+    from .synthetic.corpus import FEATURE_RATE, SPEECH_TRACKS
+
     encoder = load_audio_encoder(config, folder)
     frames = round(plan.seconds * fps)
-    columns = [(TRACKS.index(name), i) for i, name in enumerate(SPEECH_TRACKS) if name in TRACKS[:6]]
-    at = (np.arange(frames) + 0.5) / fps * FEATURE_RATE - 0.5
-    before = np.floor(at).astype(int)
-    share = torch.from_numpy((at - before).astype(np.float32))[:, None]
+    at = (np.arange(frames) + 0.5) / fps
     partial = folder / f".{STATES}"
     shape = (len(plan.seeds) * plan.clips, frames, config.layers, config.width)
     states = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
@@ -41,17 +41,18 @@ def encode_spoken(folder: Path, plan: AudioPlan, config: AudioConfig, fps: float
             made = encoder.states(sounds[start : start + BATCH].float())
             rows = [resample_states(one, StateTimes(), frames, fps) for one in made]
             states[first + start : first + start + len(rows)] = torch.stack(rows).half().numpy()
-        last = torch.from_numpy(np.minimum(before + 1, tracks.shape[1] - 1))
-        resampled = torch.lerp(tracks[:, before], tracks[:, last], share)
-        for column, source in columns:
-            known[first : first + plan.clips, :, column] = resampled[:, :, source].numpy()
+        for name in TOLD:
+            values = tracks[:, :, SPEECH_TRACKS.index(name)].numpy()
+            known[first : first + plan.clips, :, TRACKS.index(name)] = [sample(row, FEATURE_RATE, at) for row in values]
     states.flush()
     os.replace(partial, folder / STATES)
-    np.save(folder / KNOWN, known)
+    partial = folder / f".{KNOWN}"
+    np.save(partial, known)
+    os.replace(partial, folder / KNOWN)
 
 
 class SpokenClips:
-    """What `encode_spoken` wrote, as `listening_task.Sounds`; tracks that no sound tells are zero."""
+    """What `encode_spoken` wrote, as `emo_task.Sounds`; tracks that no sound tells are zero."""
 
     def __init__(self, folder: Path) -> None:
         self._states = np.load(folder / STATES, mmap_mode="r")

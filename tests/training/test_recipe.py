@@ -124,6 +124,8 @@ def test_one_step_alone(folder: Path, tmp_path: Path) -> None:
     changed = {name for name, value in before.items() if not value.equal(after[name])}
     assert changed
     assert all(name.startswith(("vae.decoder.", "vae.post_quant_conv.")) for name in changed)
+    with pytest.raises(ValueError, match="step 'listening' came with the file"):
+        train(tmp_path, RECIPE, only="listening")
 
 
 def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
