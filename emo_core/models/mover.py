@@ -53,18 +53,29 @@ class Mover(nn.Module):
         """Flow [R*F, 2, h, w] of R clips of F frames: (x, y) in latent cells from each place to where it comes from.
 
         portraits [R, C, h, w]: latents, zeros for a row without. Conditions that a row does not have count as zero;
-        its audio tokens are the mover's own.
+        its audio tokens are the mover's own. A row's `turns` take the place of sound and speed.
         """
+        amounts = self.steered(portraits, batch)
+        told = [f.turns for f in batch.features]
+        if any(turns is not None for turns in told):
+            rows = zip(amounts, told, strict=True)
+            amounts = torch.stack([row if turns is None else turns.to(row) for row, turns in rows])
+        return torch.einsum("rfk,rkchw->rfchw", amounts, self.ways(portraits)).flatten(0, 1)
+
+    def ways(self, portraits: Tensor) -> Tensor:
+        """In which ways portraits [R, C, h, w] can move: flows [R, K, 2, h, w]."""
         fine = self.resnet_in(self.conv_in(portraits))
         x = self.resnets[1](self.resnets[0](self.downsample(silu(fine))))
         x = self.resnets[2](torch.cat([interpolate(x, fine.shape[-2:]), fine], dim=1))
-        ways = interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear").unflatten(1, (WAYS, 2))
-        amounts = self.amounts(self._control(portraits, batch)).unflatten(0, (len(portraits), batch.frames))
-        return torch.einsum("rfk,rkchw->rfchw", amounts, ways).flatten(0, 1)
+        return interpolate(self.conv_out(silu(x)), portraits.shape[-2:], mode="bilinear").unflatten(1, (WAYS, 2))
 
-    def _control(self, portraits: Tensor, batch: Batch) -> Tensor:
+    def steered(self, like: Tensor, batch: Batch) -> Tensor:
+        """How far along each way sound and speed move the frames, [R, F, K], where a tensor is and of its type."""
+        return self.amounts(self._control(like, batch)).unflatten(0, (len(batch.features), batch.frames))
+
+    def _control(self, like: Tensor, batch: Batch) -> Tensor:
         """What steers each frame, [R*F, D]."""
-        total = portraits.new_zeros(len(portraits) * batch.frames, CONTROL)
+        total = like.new_zeros(len(batch.features) * batch.frames, CONTROL)
         audio, speed = batch.audio(), batch.speed()
         if audio is not None:
             gains = total.new_tensor([f.audio_gain for f in batch.features]).repeat_interleave(batch.frames)

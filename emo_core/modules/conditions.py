@@ -47,6 +47,8 @@ class Features:
     """Face Locator output, [1 or F, C, h, w]."""
     speed: Tensor | None = None
     """Speed embedding of each frame, [F, D]."""
+    turns: Tensor | None = None
+    """How far each frame is along the mover's ways, [F, K], where that is known: sound and speed then say nothing."""
     regions: tuple[Tensor, ...] | None = None
     """Audio masks (everything, face, lips) by level, finest first, each [3, L] in 0..1; None is all ones."""
     strengths: Strengths = field(default_factory=Strengths)
@@ -67,7 +69,9 @@ class Features:
             return value[index.clamp(max=value.shape[0] - 1)]
 
         face = self.face if self.face is None or self.face.shape[0] == 1 else picked(self.face)
-        return dataclasses.replace(self, audio=picked(self.audio), speed=picked(self.speed), face=face)
+        return dataclasses.replace(
+            self, audio=picked(self.audio), speed=picked(self.speed), turns=picked(self.turns), face=face
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..config import AudioConfig
 from .checkpoint import load_state, save_state
 
 LOG = logging.getLogger(__name__)
-WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.15, 0.15, 0.15, 1.0, 2.0)
+WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.15, 0.15, 0.15, 1.0, 2.0, 0.15)
 """How much each column of `synthetic.corpus.SPEECH_TRACKS` counts: the mouth's three most."""
 
 
@@ -51,7 +51,7 @@ class AudioPlan:
 def corpus(
     folder: Path, plan: AudioPlan, periods: int, split: str, count: int, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """What is `heard` [N, 80 + periods, 2T] in half precision and tracks [N, T, 11] of synthesised clips.
+    """What is `heard` [N, 80 + periods, 2T] in half precision and tracks [N, T, 12] of synthesised clips.
 
     It is made once per folder.
     """
@@ -109,7 +109,7 @@ def train_audio_encoder(
 def _batch(
     sounds: Tensor, tracks: Tensor, plan: AudioPlan, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Pieces of random clips: what is heard [B, 80 + periods, 2P] and what it should tell [B, P, 11]."""
+    """Pieces of random clips: what is heard [B, 80 + periods, 2P] and what it should tell [B, P, 12]."""
     rows = torch.randint(len(sounds), (plan.batch,), generator=generator)
     length = round(tracks.shape[1] * plan.piece / plan.seconds)
     first = int(torch.randint(tracks.shape[1] - length + 1, (1,), generator=generator))

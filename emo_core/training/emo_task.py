@@ -14,10 +14,12 @@ from ..config import EmoConfig
 from ..diffusion.schedule import TRAIN_STEPS, Schedule
 from ..face.boxes import box_mask
 from ..models.emo import Emo
+from ..models.mover import WAYS
 from ..modules.conditions import Features
 from .decoded_faces import DecodedFaces
 from .expression_reader import ExpressionReader, places_of
 from .nearness import NEAR, near
+from .poses import turns_of
 from .stages import Stage, freeze
 from .synthetic.rest import at_rest
 from .synthetic.types import TRACKS
@@ -165,10 +167,10 @@ class EmoTask:
         clean = self._clean(noisy, prediction.float(), timesteps)
         places = torch.cat([row["places"] for row in rows])
         if self.faces is not None:
-            # of heads that move, most of what differs is where they are, and decoding is half of a step
-            judged = slice(-self.stage.posed * self.stage.frames, None) if self.stage.posed else slice(None)
-            parts = (part[judged] for part in (clean, latents, places, counts))
-            loss = loss + self.stage.decoded_weight * self.faces.difference(*parts)
+            # of heads that are not where they should be, that is most of what differs
+            judged = [row for row, known in enumerate(rows) if "turns" in known] or list(range(len(rows)))
+            parts = (part.unflatten(0, (len(rows), -1))[judged] for part in (clean, latents, places, counts))
+            loss = loss + self.stage.decoded_weight * self.faces.difference(*(part.flatten(0, 1) for part in parts))
         if self.reader is not None:
             # or faint patterns that mean a mouth to this reader alone would do
             seen = clean + READ_THROUGH * torch.randn(clean.shape, generator=generator).to(clean)
@@ -225,6 +227,9 @@ class EmoTask:
             row["places"] = places
         if drops.random() < stage.drop_reference:
             row["no_reference"], in_place = torch.ones(()), False
+        if stage.placed and portrait.name == "latents" and self.clips.has("tracks"):
+            tracks = self.clips.get(clip, "tracks", slice(None))
+            row["turns"] = turns_of(tracks[torch.from_numpy(frames)], tracks[portrait.index : portrait.index + 1])
         row["counts"] = torch.ones(len(frames))
         if self.config.reference.at_ends and not in_place:
             row["counts"] *= NOT_IN_PLACE
@@ -254,6 +259,7 @@ class EmoTask:
             "windows": self._windows(heard, rng.integers(self.clips.frames(heard), size=self.stage.frames)),
             "tells": clips.get(clip, "tracks", frames),
             "speed": torch.zeros(self.stage.frames),
+            "turns": torch.zeros(self.stage.frames, WAYS),
         }
         return row | {"weight": self._weight(row["places"], self.stage.frames)}
 
@@ -354,6 +360,7 @@ class EmoTask:
                     context=context,
                     face=faces[index : index + 1],
                     speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
+                    turns=row.get("turns"),
                 )
             )
         return features

@@ -19,7 +19,8 @@ from .stages import Stage, freeze
 from .telling import Telling
 
 KEPT = 0.5
-"""Weight of how far the tokens go from what they were: what was trained to hear them must know them again."""
+"""Weight of how far the tokens go from what they were beside what they tell: what was trained to hear them must know
+them again."""
 
 
 class ListeningTask:
@@ -33,13 +34,13 @@ class ListeningTask:
         self.reach = model.config.audio.window // 2
 
     def loss(self, generator: torch.Generator) -> Tensor:
-        """Mean squared error of what is told, and of the tokens against those before."""
+        """Mean squared error of what is told, and of what else is in the tokens against what was before."""
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         picked = [self._frames(rng) for _ in range(self.stage.rows)]
         windows, tracks = (torch.cat(column) for column in zip(*picked, strict=True))
         tokens = self.model.encoders.audio_projection(windows)
         missed = (self.telling.told(tokens) - self.telling.wanted(tracks)).square().mean()
-        return missed + KEPT * (tokens - self.before(windows)).square().mean()
+        return missed + KEPT * self.telling.beside(tokens - self.before(windows)).square().mean()
 
     def _frames(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Some frames of one clip: windows of audio states, tracks."""

@@ -1,4 +1,5 @@
-"""Training of the mover alone: the moved portrait must look like the frame, and marks must come from where they are.
+"""Training of the mover's ways alone: moved by a true pose, the portrait must look like the frame, and marks must come
+from where they are.
 
 Not in the paper, which has no mover. The marks (landmarks of rendered clips) are asked for in training only: a
 picture's difference tells little of where things went.
@@ -13,7 +14,6 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..models.backbone import moved
-from ..modules.conditions import PORTRAIT, Batch, Features
 from .emo_task import EmoTask, Portrait
 from .nearness import NEAR, near
 
@@ -34,9 +34,6 @@ class MovingTask(EmoTask):
         """Weighted squared error of moved portraits, how far marks are missed, and how unevenly the mouth moves."""
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         rows = [self._row(rng, rng) for _ in range(self.stage.rows)]
-        if rng.random() < self.stage.drop_speed:
-            for row in rows:
-                row.pop("speed", None)
         latents, weight, marks, sources, lower = (
             torch.cat([row[name] for row in rows]) for name in ("latents", "weight", "marks", "sources", "lower")
         )
@@ -49,20 +46,13 @@ class MovingTask(EmoTask):
         return loss + SMOOTH * (uneven * lower[..., :-1, :-1]).mean()
 
     def flow(self, rows: list[dict[str, Tensor]]) -> Tensor:
-        """What the mover makes of rows, [R*F, 2, h, w]."""
-        encoders, mover = self.model.encoders, self.model.backbone.mover
-        if mover is None or encoders.mover_projection is None:
+        """What the mover makes of rows whose poses are known, [R*F, 2, h, w]."""
+        mover = self.model.backbone.mover
+        if mover is None:
             raise ValueError(f"stage {self.stage.name!r} trains a mover: set reference.mover in the model's config")
-        features = [
-            Features(
-                reference={PORTRAIT: row["reference"]},
-                audio=encoders.mover_projection(row["windows"]) if "windows" in row else None,
-                speed=encoders.encode_speed(row["speed"]) if "speed" in row else None,
-            )
-            for row in rows
-        ]
-        portraits = torch.cat([row["reference"] for row in rows])
-        return mover(portraits, Batch(features, rows[0]["latents"].shape[0]))
+        turns = torch.stack([row["turns"] for row in rows])
+        ways = mover.ways(torch.cat([row["reference"] for row in rows]))
+        return torch.einsum("rfk,rkchw->rfchw", turns, ways).flatten(0, 1)
 
     def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
         """Marks [F, 5, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are."""

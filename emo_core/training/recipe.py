@@ -41,6 +41,7 @@ from .stages import (
     TINY_HEARING,
     TINY_SPEED,
     TINY_VIDEO,
+    TURNING,
     VIDEO,
     Stage,
 )
@@ -48,6 +49,7 @@ from .synthetic.clip_plan import ClipPlan
 from .synthetic.clip_shards import ClipShards
 from .synthetic.clips import make_clips
 from .tiny import tiny_config
+from .turning_task import TurningTask
 from .vae import DECODER, VaePlan, VaeTask, psnr
 from .validation import Validator
 
@@ -90,6 +92,7 @@ class Recipe:
         default_factory=lambda: {
             "image": LoopPlan(60, 1e-3, warmup=50, cooldown=0.2),
             "moving": LoopPlan(2000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
+            "turning": LoopPlan(4000, 1.5e-3, warmup=50, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "listening": LoopPlan(1500, 1.5e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
@@ -149,6 +152,11 @@ def start_from(file: Path, folder: Path) -> None:
         metadata = opened.metadata() or {}
     if PROVENANCE_KEY not in metadata:
         raise ValueError(f"{file} is not a file that `python -m emo_core train` exported")
+    if TURNING.name not in _ever_trained(json.loads(metadata[PROVENANCE_KEY])):
+        raise ValueError(
+            f"{file} is from before a mover was told true poses, so what it learned about moving means something else: "
+            "train one from nothing, or go on with the version of this pack that made it"
+        )
     config = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
     scaling = config.vae.scaling
     today = tiny_config(scaling)
@@ -167,6 +175,12 @@ def start_from(file: Path, folder: Path) -> None:
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
     save_state(folder / LISTENING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
+
+
+def _ever_trained(provenance: dict[str, Any]) -> set[str]:
+    """Stages that a file, or one that it goes on from, went through."""
+    before = provenance.get("went_on_from")
+    return set(provenance.get("stages", {})) | (_ever_trained(before) if before else set())
 
 
 def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -238,7 +252,7 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
         reader = _open_reader(folder, model) if stage.expression_weight else None
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
         grey = zero_latents(vae)
-        if stage in (MOVING, LISTENING):
+        if stage in (MOVING, TURNING, LISTENING):
             if stage is MOVING:
                 alone = MovingTask(model, clips, stage, grey)
             else:
@@ -246,7 +260,8 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
                     encode_spoken(folder / "audio", recipe.audio, model.config.audio, clips.fps)
                 if processes > 1:
                     torch.distributed.barrier()
-                alone = ListeningTask(model, SpokenClips(folder / "audio"), stage)
+                task = TurningTask if stage is TURNING else ListeningTask
+                alone = task(model, SpokenClips(folder / "audio"), stage)
             Loop(alone, recipe.stage(stage.name, folder), folder / stage.name).run()
             return
         faces = DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None
@@ -281,7 +296,8 @@ STEPS = {
     "audio": _audio,
     "states": _states,
     "moving": _stage(MOVING, IMAGE),
-    "listening": _stage(LISTENING, MOVING),
+    "turning": _stage(TURNING, MOVING),
+    "listening": _stage(LISTENING, TURNING),
     "hearing": _stage(TINY_HEARING, LISTENING),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(TINY_SPEED, VIDEO),
@@ -293,7 +309,7 @@ STEPS = {
 POSED = "posed_latents"
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BROUGHT_ALONG = ("vae", "image", "audio", "moving", "listening")
+BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening")
 """Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 FINDER = "finder/model.safetensors"

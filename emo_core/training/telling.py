@@ -46,3 +46,8 @@ class Telling:
         """The tokens with the smallest change that makes them tell the tracks."""
         missed = self.wanted(tracks) - self.told(tokens)
         return tokens + LOUD * (missed @ self.sums.to(tokens).T).view_as(tokens)
+
+    def beside(self, tokens: Tensor) -> Tensor:
+        """What is in tokens beside that: they less their parts along the sums."""
+        sums = self.sums.to(tokens)
+        return tokens - (tokens.flatten(1) @ sums @ sums.T).view_as(tokens)

@@ -83,6 +83,21 @@ def test_the_strength_of_sound_reaches_it(mover: Mover) -> None:
     assert not torch.allclose(flow(mover, [row]), flow(mover, [silent]), atol=1e-3)
 
 
+def test_known_turns_take_the_place_of_sound_and_speed_in_their_row_alone(mover: Mover) -> None:
+    rows = [features(0), features(10)]
+    turns = random(30, FRAMES, WAYS)
+    known = flow(mover, [rows[0], dataclasses.replace(rows[1], turns=turns)])
+    torch.testing.assert_close(known[:1], flow(mover, rows)[:1])
+    other = flow(mover, [rows[0], dataclasses.replace(features(20), turns=turns)])
+    torch.testing.assert_close(known[1], other[1])
+    frames = dataclasses.replace(rows[1], turns=turns).at(range(1, 3)).turns
+    assert frames is not None
+    assert frames.equal(turns[1:])
+    with torch.inference_mode():
+        ways = mover.ways(random(91, 1, CHANNELS, 16, 16))[0]
+    torch.testing.assert_close(known[1], torch.einsum("fk,kchw->fchw", turns, ways), atol=1e-4, rtol=1e-4)
+
+
 def test_the_ways_belong_to_the_portrait_and_frames_go_along_them(mover: Mover) -> None:
     """All frames of a row move within as many dimensions as there are ways."""
     long = 2 * WAYS

@@ -1,4 +1,4 @@
-"""The mover learns alone where the sound moves a head, and leaves its mouth be."""
+"""The mover learns alone how a pose moves a head, and leaves its mouth be."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from emo_core.models.emo import Emo
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
 from emo_core.training.moving_task import LOWER, MovingTask, flow_at
-from emo_core.training.stages import MOVING
+from emo_core.training.stages import MOVING, STEERING
+from emo_core.training.synthetic.types import TRACKS
 
 CELLS, SIZE, FRAMES, CLIPS = 16, 64, 16, 3
 MOUTH = (1.5, 1.5)
-STAGE = dataclasses.replace(MOVING, rows=6, frames=4, drop_audio=0.0, drop_speed=0.0)
+STAGE = dataclasses.replace(MOVING, rows=6, frames=4)
 
 
 @pytest.fixture
@@ -48,15 +49,17 @@ def model() -> Emo:
 
 @pytest.fixture
 def clips(tmp_path: Path) -> LatentClips:
-    """A blob that the sound shifts to the left and right."""
+    """A blob that turns to the left and right."""
     rng = np.random.default_rng(0)
     shift = rng.uniform(-1.5, 1.5, (CLIPS, FRAMES))
     middles = np.stack([8 + shift, np.full_like(shift, 8)], axis=-1)
     part = tmp_path / "part-000000"
     part.mkdir()
+    tracks = np.zeros((CLIPS, FRAMES, len(TRACKS)))
+    tracks[..., TRACKS.index("yaw")] = 3 * shift
     arrays = {
         "latents": pictures(middles),
-        "states": np.tile(shift[..., None, None], (1, 1, 2, 8)),
+        "tracks": tracks,
         "speed": np.ones((CLIPS, FRAMES)),
         "landmarks": landmarks(middles),
         "boxes": boxes(middles),
@@ -90,7 +93,8 @@ def test_a_step_moves_what_is_trained_and_nothing_else(model: Emo, clips: Latent
     torch.nn.init.normal_(model.backbone.mover.conv_out.weight, std=0.1)  # type: ignore[union-attr]
     task.loss(torch.Generator().manual_seed(0)).backward()
     assert {name for name, value in model.named_parameters() if value.grad is not None} == set(task.trained)
-    assert {name.split(".")[1] for name in task.trained} == {"mover", "mover_projection"}
+    assert {name.split(".")[1] for name in task.trained} == {"mover"}
+    assert {name.split(".")[2] for name in task.trained}.isdisjoint(STEERING)
 
 
 def test_a_model_without_one_is_told_what_to_set(model: Emo, clips: LatentClips) -> None:
@@ -106,7 +110,7 @@ def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) 
     assert first == second
 
 
-def test_portraits_learn_to_follow_the_sound(model: Emo, clips: LatentClips) -> None:
+def test_portraits_learn_to_follow_the_pose(model: Emo, clips: LatentClips) -> None:
     task = MovingTask(model, clips, STAGE, torch.zeros(4, CELLS, CELLS))
     generator = torch.Generator().manual_seed(1)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)

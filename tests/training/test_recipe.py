@@ -19,7 +19,7 @@ from emo_core.training.audio_encoder import AudioPlan
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
 from emo_core.training.recipe import Recipe, export, start_from, train
-from emo_core.training.stages import LISTENING, MOVING, STAGES
+from emo_core.training.stages import LISTENING, MOVING, STAGES, TURNING
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 
@@ -93,7 +93,7 @@ def test_a_folder_may_be_named_from_where_one_is(
 def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
     for stage in STAGES:
         assert list((folder / stage.name).glob("events.out.tfevents.*"))
-        if stage in (MOVING, LISTENING):  # they make no pictures
+        if stage in (MOVING, TURNING, LISTENING):  # they make no pictures
             continue
         samples = folder / stage.name / "validation" / "step-000002"
         with Image.open(samples / "00.png") as sheet:  # made above true
@@ -111,6 +111,8 @@ def test_a_finished_file_goes_on_with_the_stages_that_hear(folder: Path, tmp_pat
     assert made["stages"] == {"decoder": 2, "hearing": 3, "video": 3, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
+    start_from(tmp_path / "emo-tiny.safetensors", tmp_path / "again")
+    assert provenance(tmp_path / "emo-tiny.safetensors") == json.loads((tmp_path / "again" / "start.json").read_text())
 
 
 def test_one_step_alone(folder: Path, tmp_path: Path) -> None:
@@ -147,3 +149,14 @@ def test_a_file_of_another_layout_is_refused_before_anything_is_written(folder: 
     with pytest.raises(ValueError, match=r"old\.safetensors is an emo-tiny of another layout"):
         start_from(tmp_path / "old.safetensors", tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_a_file_whose_mover_never_heard_of_poses_is_refused(folder: Path, tmp_path: Path) -> None:
+    file = folder / "emo-tiny.safetensors"
+    with safe_open(str(file), "pt") as opened:
+        metadata = opened.metadata()
+    made = json.loads(metadata[PROVENANCE_KEY])
+    del made["stages"]["turning"]
+    save_file(load_file(file), tmp_path / "old.safetensors", metadata | {PROVENANCE_KEY: json.dumps(made)})
+    with pytest.raises(ValueError, match=r"old\.safetensors is from before a mover was told true poses"):
+        start_from(tmp_path / "old.safetensors", tmp_path / "again")

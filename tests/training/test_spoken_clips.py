@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from emo_core.audio.features import StateTimes, resample_states
 from emo_core.audio.mel_conv import MelConvEncoder
@@ -14,8 +15,10 @@ from emo_core.backend import Backend
 from emo_core.config import AudioConfig
 from emo_core.training.audio_encoder import AudioPlan, load_audio_encoder
 from emo_core.training.checkpoint import load_state, save_state
-from emo_core.training.spoken_clips import SpokenClips, encode_spoken
+from emo_core.training.spoken_clips import SPEEDS, SpokenClips, encode_spoken, head
+from emo_core.training.synthetic.clip_plan import FASTEST
 from emo_core.training.synthetic.corpus import SPEECH_TRACKS
+from emo_core.training.synthetic.head_motion import rotation_speed
 from emo_core.training.synthetic.types import TRACKS
 
 AUDIO = AudioConfig("mel_conv", 3, 16)
@@ -58,3 +61,26 @@ def test_what_is_there_is_not_made_again(folder: Path) -> None:
         corpus.unlink()
     encode_spoken(folder, PLAN, AUDIO, 25.0)
     assert len(SpokenClips(folder)) == 6
+
+
+def test_heads_turn_to_each_sound_at_speeds_of_all_kinds(folder: Path) -> None:
+    encode_spoken(folder, PLAN, AUDIO, 25.0)
+    spoken = SpokenClips(folder)
+    heads = spoken.get(4, "heads", np.arange(3, 9))
+    assert heads.shape == (6, SPEEDS, 3)
+    torch.testing.assert_close(heads, spoken.get(4, "heads", slice(None))[3:9])
+    assert spoken.speeds.shape == (6, SPEEDS)
+    assert 0 <= spoken.speeds.min() < 0.3 < 1.5 < spoken.speeds.max() <= FASTEST
+
+
+@pytest.mark.parametrize("singing", [False, True])
+@pytest.mark.parametrize("speed", [0.2, 1.5])
+def test_a_head_moves_as_fast_as_asked_and_to_the_sound(speed: float, singing: bool) -> None:
+    rng = np.random.default_rng(0)
+    heard = gaussian_filter1d(rng.standard_normal((2, 200)), 5, axis=1) + 1
+    at = (np.arange(100) + 0.5) / 25
+    made = head(np.random.default_rng(1), heard, speed, singing, at)
+    assert rotation_speed(made).mean() == pytest.approx(speed, rel=0.02)
+    assert np.array_equal(made, head(np.random.default_rng(1), 1 * heard, speed, singing, at))
+    louder = head(np.random.default_rng(1), heard * [[1.5], [1]], speed, singing, at)
+    assert not np.allclose(made[:, 0], louder[:, 0])

@@ -29,6 +29,7 @@ from emo_core.training.stages import (
     TINY_HEARING,
     TINY_SPEED,
     TINY_VIDEO,
+    TURNING,
     VIDEO,
     Stage,
     freeze,
@@ -94,7 +95,7 @@ def test_the_video_stage_leaves_speed_out(model: Emo) -> None:
 
 @pytest.mark.parametrize("stage", [TINY_HEARING, TINY_VIDEO, TINY_SPEED], ids=lambda stage: stage.name)
 def test_what_the_mover_is_told_stays_as_it_was_when_it_learned(stage: Stage, model: Emo) -> None:
-    told = {"mover", "mover_projection", "speed_encoder"}
+    told = {"mover", "steering", "mover_projection", "speed_encoder"}
     assert not told & trained_kinds(stage, model)
 
 
@@ -103,7 +104,7 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
     assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
 
 
-DENOISING = [stage for stage in STAGES if stage not in (MOVING, LISTENING)]
+DENOISING = [stage for stage in STAGES if stage not in (MOVING, TURNING, LISTENING)]
 
 
 def faces() -> DecodedFaces:

@@ -146,24 +146,44 @@ def gaze(rng: np.random.Generator, head: np.ndarray, fps: float) -> np.ndarray:
 
 TEMPO = 0.11
 """Seconds: the deviation of the bell that smooths the sound a head moves to."""
+SWIFT = 0.6
+"""Degrees per frame from which on heads turn wider and follow quicker changes."""
 _TURN_SPREAD = (0.063, 0.088, 0.13)
 """Deviations of `head_turns` before they are brought to 1, over many voices."""
 
 
 def head_turns(prosody: Prosody, tempo: float = TEMPO) -> np.ndarray:
-    """Where the sound moves a head, [T, 3] at `PROSODY_RATE`, of variance about 1: yaw, pitch and roll.
+    """`turns_to` the sound, at `PROSODY_RATE`."""
+    return turns_to(prosody.loudness, prosody.brightness, PROSODY_RATE, tempo)
+
+
+def turns_to(loudness: np.ndarray, brightness: np.ndarray, rate: float, tempo: float) -> np.ndarray:
+    """Where the sound moves a head, [T, 3], of variance about 1: yaw, pitch and roll; all tracks at `rate` Hz.
 
     A loud moment nods the head down, swelling and fading turn it, bright sound tilts it. Each is a difference of
     neighbouring moments, so what is heard within half a second determines it.
     """
 
     def around(values: np.ndarray, wide: float) -> np.ndarray:
-        return gaussian_filter1d(values, wide * tempo * PROSODY_RATE, mode="nearest")
+        return gaussian_filter1d(values, wide * tempo * rate, mode="nearest")
 
-    loud, bright = prosody.loudness.astype(np.float64), prosody.brightness.astype(np.float64) / 2
+    loud, bright = loudness.astype(np.float64), brightness.astype(np.float64) / 2
     turns = (around(loud, 1) - around(loud, 3), around(bright, 1.3) - around(bright, 3))
-    slope = gaussian_filter1d(loud, 1.4 * tempo * PROSODY_RATE, order=1, mode="nearest") * tempo * PROSODY_RATE
+    slope = gaussian_filter1d(loud, 1.4 * tempo * rate, order=1, mode="nearest") * tempo * rate
     return np.stack((slope, -turns[0], turns[1]), axis=1) / _TURN_SPREAD
+
+
+def tempo_of(speed: float, singing: bool) -> float:
+    """Tempo of `head_turns` for a head speed in degrees per frame.
+
+    Heads that only grow quicker jitter: what is left of the movement over a few frames does not grow with its speed.
+    """
+    return TEMPO * (1.6 if singing else 1.0) * (SWIFT / max(speed, SWIFT)) ** 0.3
+
+
+def limits_of(speed: float) -> np.ndarray:
+    """Largest yaw, pitch and roll [3], degrees either way, of a head of that speed in degrees per frame."""
+    return np.array(LIMITS) * (1 + 0.6 * max(0.0, speed - SWIFT))
 
 
 def _head(
@@ -171,25 +191,25 @@ def _head(
 ) -> np.ndarray:
     """Yaw, pitch, roll [F, 3] in degrees: a head that turns with the sound, `speed` degrees per frame on average.
 
-    A tenth of the movement is a walk of its own, which keeps a head moving in silence. Fast heads follow quicker
-    changes of the sound, singing ones slower and so wider ones.
+    A tenth of the movement is a walk of its own, which keeps a head moving in silence. Singing heads follow slower
+    and so wider changes of the sound; fast heads somewhat quicker and wider ones (`tempo_of`, `limits_of`).
     """
-    limits = np.array(LIMITS)
-    rest = rng.uniform(-0.5, 0.5, 3) * limits
-    tempo = TEMPO * (1.6 if singing else 1.0) * min(1.0, (0.6 / max(speed, 1e-3)) ** 0.8)
-    turns = np.stack([sample(column, PROSODY_RATE, at) for column in head_turns(prosody, tempo).T], axis=1)
+    rest = rng.uniform(-0.5, 0.5, 3) * LIMITS
+    turns = head_turns(prosody, tempo_of(speed, singing))
+    path = np.stack([sample(column, PROSODY_RATE, at) for column in turns.T], axis=1)
     own = walk(rng, len(at), fps, 1.0)
-    path = (turns + 0.3 * (own - own.mean(0)) / limits) * SHARE
-    room = limits - np.abs(rest)
+    return turned(path + 0.3 * (own - own.mean(0)) / LIMITS, rest, speed)
 
-    def turned(amount: float) -> np.ndarray:
-        return rest + room * np.tanh(amount * path / room)
 
+def turned(path: np.ndarray, rest: np.ndarray, speed: float) -> np.ndarray:
+    """Yaw, pitch, roll [F, 3] of a head at `rest` [3] that goes along a path [F, 3] as far as makes `speed`."""
+    room = limits_of(speed) - np.abs(rest)
     low, high = 0.0, 64.0
     for _ in range(24):
         amount = (low + high) / 2
-        low, high = (amount, high) if rotation_speed(turned(amount)).mean() < speed else (low, amount)
-    return turned(low)
+        angles = rest + room * np.tanh(amount * path * SHARE / room)
+        low, high = (amount, high) if rotation_speed(angles).mean() < speed else (low, amount)
+    return rest + room * np.tanh(low * path * SHARE / room)
 
 
 def _wobble(rng: np.random.Generator, count: int, fps: float, size: float) -> np.ndarray:

@@ -14,13 +14,17 @@ from .types import TRACKS, Performance
 
 RATE = 16000
 """Hz of the silence."""
+TURNED, FARTHEST = 1.0, 2.5
+"""Deviation and farthest of a head's turn, in those a talking head has from its middle (`LIMITS`): portraits look
+aside further than heads do that talk."""
 
 
 def pose(seed: int, frames: int, fps: float) -> Performance:
     """One face in `frames` expressions, the first at rest; the same arguments give the same faces."""
     rng = np.random.default_rng(seed)
     track = {name: np.zeros(frames) for name in TRACKS}
-    track["yaw"][:], track["pitch"][:], track["roll"][:] = rng.uniform(-0.5, 0.5, 3) * LIMITS
+    turned = np.clip(rng.normal(0, TURNED, 3), -FARTHEST, FARTHEST) * LIMITS
+    track["yaw"][:], track["pitch"][:], track["roll"][:] = turned
     track["shift_x"][:], track["shift_y"][:] = rng.uniform(-0.03, 0.03, 2)
     track["scale"][:] = rng.uniform(0.96, 1.04)
     track["smile"][:], track["gaze_x"][:], track["gaze_y"][:] = rng.normal((0.15, 0, 0), (0.12, 0.12, 0.06))

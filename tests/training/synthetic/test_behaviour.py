@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
-from emo_core.training.synthetic.behaviour import blinks, head_turns, perform
+from emo_core.training.synthetic.behaviour import SWIFT, blinks, head_turns, limits_of, perform
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 from emo_core.training.synthetic.head_motion import LIMITS, random_speed, rotation_speed, walk
 from emo_core.training.synthetic.prosody import Prosody, measure
@@ -43,7 +44,8 @@ def test_the_same_seed_gives_the_same_clip_and_splits_differ(clips: list[Perform
 def test_every_track_stays_within_its_range(clips: list[Performance]) -> None:
     signed, unsigned = ("width", "smile", "brow", "gaze_x", "gaze_y"), ("open", "round", "blink")
     limits = dict.fromkeys(signed, (-1, 1)) | dict.fromkeys(unsigned, (0, 1))
-    limits |= {name: (-limit, limit) for name, limit in zip(("yaw", "pitch", "roll"), LIMITS, strict=True)}
+    widest = limits_of(max(clip.speed.mean() for clip in clips))
+    limits |= {name: (-limit, limit) for name, limit in zip(("yaw", "pitch", "roll"), widest, strict=True)}
     limits |= {"shift_x": (-0.06, 0.06), "shift_y": (-0.06, 0.06), "scale": (0.92, 1.08)}
     assert set(limits) == set(TRACKS)
     for name, (low, high) in limits.items():
@@ -102,6 +104,17 @@ def test_a_clip_has_the_asked_speed(asked: float, singing: bool) -> None:
     if singing:
         pytest.importorskip("pyworld", exc_type=ImportError)
     assert perform(3, 4.0, FPS, "train", singing, speed=asked).speed.mean() == pytest.approx(asked, abs=0.02)
+
+
+@pytest.mark.parametrize("asked", [1.2, 2.4])
+def test_fast_heads_turn_wider_and_do_not_jitter(asked: float) -> None:
+    """What a steady look sees of the movement grows with it."""
+    clips = [perform(seed, 3.0, FPS, "train", False, speed=asked) for seed in range(6)]
+    heads = [np.stack([column(clip, name) for name in ("yaw", "pitch", "roll")], axis=1) for clip in clips]
+    seen = [rotation_speed(gaussian_filter1d(head, 1.5, axis=0)).mean() for head in heads]
+    assert np.mean(seen) > 0.65 * asked
+    assert max(np.abs(head).max() for head in heads) > LIMITS[0]
+    np.testing.assert_array_equal(limits_of(SWIFT), LIMITS)
 
 
 def test_the_head_turns_with_the_sound(clips: list[Performance]) -> None:

@@ -1,0 +1,86 @@
+"""What steers the mover learns from sounds and speeds alone, and nothing else changes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from emo_core.audio.features import neighbours
+from emo_core.backend import Backend
+from emo_core.config import AudioConfig, EmoConfig, ReferenceConfig, SpeedConfig, TemporalConfig, UNetConfig
+from emo_core.models.emo import Emo
+from emo_core.training.initialise import initialise
+from emo_core.training.spoken_clips import SPEEDS
+from emo_core.training.stages import STEERING, TURNING
+from emo_core.training.synthetic.head_motion import LIMITS
+from emo_core.training.turning_task import TurningTask
+
+STAGE = dataclasses.replace(TURNING, rows=12, frames=6)
+FRAMES = 40
+
+
+class Sounds:
+    """A head that goes where the sound's states say, further the faster it is asked to be."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.states = torch.from_numpy(rng.standard_normal((5, FRAMES, 2, 8)).astype(np.float32))
+        self.speeds = rng.uniform(0, 2.4, (5, SPEEDS)).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def frames(self, clip: int) -> int:
+        return FRAMES
+
+    def get(self, clip: int, name: str, rows: np.ndarray | slice) -> Tensor:
+        if name == "states":
+            return self.states[clip][rows]
+        where = self.states[clip][rows, 0, :3]
+        return where[:, None] * torch.from_numpy(self.speeds[clip])[:, None] * 3
+
+
+@pytest.fixture
+def model() -> Emo:
+    config = EmoConfig(
+        unet=UNetConfig((16, 32), (True, False), layers_per_block=1, heads=2, groups=8),
+        reference=ReferenceConfig(at_ends=True, mover=True),
+        audio=AudioConfig("mel_conv", 2, 8, hidden=32, tokens=2, token_width=16),
+        temporal=TemporalConfig((True, True), heads=2),
+        speed=SpeedConfig(width=16),
+    )
+    emo = Emo(config, backend=Backend())
+    initialise(emo, seed=0)
+    return emo
+
+
+def test_heads_come_to_turn_with_the_sound_as_fast_as_asked(model: Emo) -> None:
+    task, sounds = TurningTask(model, Sounds(), STAGE), Sounds()  # pyright: ignore[reportArgumentType]
+    assert {name.split(".")[1] for name in task.trained} == {"mover_projection", "mover"}
+    assert {name.split(".")[2] for name in task.trained if ".mover." in name} <= set(STEERING)
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 5e-3)
+    for _ in range(300):
+        loss = task.loss(generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    windows = neighbours(sounds.states[0], task.reach, task.reach)[:36].split(STAGE.frames)
+    with torch.no_grad():
+        slow, fast = (
+            task.steered([task.features(part, speed) for part in windows])[..., 0].flatten() * LIMITS[0]
+            for speed in (0.4, 2.0)
+        )
+    wanted = sounds.states[0, :36, 0, 0]
+    assert np.corrcoef(fast, wanted)[0, 1] > 0.8
+    assert float(fast.std()) > 2.5 * float(slow.std())
+
+
+def test_a_model_without_a_mover_is_told_what_to_set(model: Emo) -> None:
+    model.backbone.mover = None
+    with pytest.raises(ValueError, match=r"set reference\.mover"):
+        TurningTask(model, Sounds(), STAGE)  # pyright: ignore[reportArgumentType]
