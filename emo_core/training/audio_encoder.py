@@ -28,18 +28,18 @@ class AudioPlan:
 
     seeds: tuple[int, ...] = (10, 11, 12)
     """A corpus for each, kept in the folder; processes can make them side by side."""
-    clips: int = 1500
+    clips: int = 2500
     """In each corpus."""
     held_out: int = 100
     """Clips of the validation split that the result is tried on."""
     seconds: float = 4.0
-    singing_share: float = 0.25
+    singing_share: float = 0.4
     """Sung ones are harder to hear, so there are more of them than in clips."""
-    piece: float = 2.0
-    """Seconds of a clip that a batch shows: more voices at once than whole clips."""
+    piece: float = 4.0
+    """Seconds of a clip that a batch shows: near the ends of a piece nothing is heard of what is beyond."""
     steps: int = 8000
     warmup: int = 50
-    batch: int = 16
+    batch: int = 10
     learning_rate: float = 2.5e-3
     seed: int = 0
 

@@ -101,8 +101,8 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(1300, 1.2e-3, warmup=100, cooldown=0.7, seed=1),
-            "video": LoopPlan(100, 6e-4, warmup=30, cooldown=0.8, seed=1),
+            "hearing": LoopPlan(2050, 1e-3, warmup=100, cooldown=0.6, seed=1),
+            "video": LoopPlan(200, 1e-3, warmup=30, cooldown=0.8, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file, as long as the shipped file's went on."""
