@@ -49,7 +49,7 @@ class TurningTask:
         return self.mover.steered(self.mover.amounts.weight, Batch(features, self.stage.frames))
 
     def _row(self, rng: np.random.Generator) -> tuple[Features, Tensor, float]:
-        """Some frames of a sound at one speed: what is known, where the head is [F, K], degrees per frame."""
+        """Some frames of a sound at one speed: what is known, where the head is [F, K], by which speed errors count."""
         clip, speed = int(rng.integers(len(self.sounds))), int(rng.integers(SPEEDS))
         frames = rng.integers(0, self.sounds.frames(clip), self.stage.frames)
         asked = float(self.sounds.speeds[clip, speed])
@@ -57,7 +57,9 @@ class TurningTask:
         poses = torch.cat([heads, heads.new_zeros(len(heads), len(POSE) - 3)], dim=1)
         no_sound, no_speed = rng.random(2) < (self.stage.drop_audio, self.stage.drop_speed)
         windows = neighbours(self.sounds.get(clip, "states", slice(None)), self.reach, self.reach)[frames]
-        return self.features(None if no_sound else windows, None if no_speed else asked), along(poses), asked
+        # a row that is not told its speed must not count by it, or all that are not told would be slow
+        told = float(self.sounds.speeds.mean()) if no_speed else asked
+        return self.features(None if no_sound else windows, None if no_speed else asked), along(poses), told
 
     def features(self, windows: Tensor | None, speed: float | None) -> Features:
         """What the mover is told: windows of audio states [F, K, layers, C], degrees per frame."""

@@ -84,3 +84,12 @@ def test_a_model_without_a_mover_is_told_what_to_set(model: Emo) -> None:
     model.backbone.mover = None
     with pytest.raises(ValueError, match=r"set reference\.mover"):
         TurningTask(model, Sounds(), STAGE)  # pyright: ignore[reportArgumentType]
+
+
+def test_rows_that_are_not_told_their_speed_count_alike(model: Emo) -> None:
+    task = TurningTask(model, Sounds(), dataclasses.replace(STAGE, drop_speed=1.0))  # pyright: ignore[reportArgumentType]
+    rows = [task._row(np.random.default_rng(seed)) for seed in range(6)]
+    assert all(features.speed is None for features, _, _ in rows)
+    assert len({scale for _, _, scale in rows}) == 1
+    told = TurningTask(model, Sounds(), dataclasses.replace(STAGE, drop_speed=0.0))  # pyright: ignore[reportArgumentType]
+    assert len({told._row(np.random.default_rng(seed))[2] for seed in range(6)}) == 6
