@@ -67,6 +67,10 @@ def corpus(
             tracks.append(torch.from_numpy(track))
         save_state(path, {"sounds": torch.stack(sounds), "tracks": torch.stack(tracks)})
     made = load_state(path)
+    if made["tracks"].shape[-1] != len(WEIGHTS):
+        raise ValueError(
+            f"{path} has {made['tracks'].shape[-1]} tracks, needed are {len(WEIGHTS)}: delete it to make it anew"
+        )
     return made["sounds"], made["tracks"]
 
 

@@ -7,7 +7,8 @@ import torch
 
 from emo_core.audio.mel_conv import MelConvEncoder
 from emo_core.config import AudioConfig
-from emo_core.training.audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
+from emo_core.training.audio_encoder import AudioPlan, corpus, load_audio_encoder, train_audio_encoder
+from emo_core.training.checkpoint import save_state
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 
 try:
@@ -54,3 +55,11 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) == pytest.approx(1.0, abs=0.01)
     assert rates[0] < 0.3
     assert rates[-1] < 0.01
+
+
+def test_a_corpus_of_an_older_version_is_refused_and_kept(tmp_path: Path) -> None:
+    old = tmp_path / "corpus-train-1.safetensors"
+    save_state(old, {"sounds": torch.zeros(2, 80, 40), "tracks": torch.zeros(2, 20, 11)})
+    with pytest.raises(ValueError, match=r"corpus-train-1\.safetensors has 11 tracks, needed are 12: delete it"):
+        corpus(tmp_path, PLAN, 0, "train", 2, 1)
+    assert old.is_file()
