@@ -225,11 +225,11 @@ class EmoTask:
         } | self._further(clip, frames, portrait)
         if places is not None and places.shape[1] == len(NEAR):
             row["places"] = places
-        if drops.random() < stage.drop_reference:
-            row["no_reference"], in_place = torch.ones(()), False
-        if stage.placed and portrait.name == "latents" and self.clips.has("tracks"):
+        if stage.placed and in_place and self.clips.has("tracks"):
             tracks = self.clips.get(clip, "tracks", slice(None))
             row["turns"] = turns_of(tracks[torch.from_numpy(frames)], tracks[portrait.index : portrait.index + 1])
+        if drops.random() < stage.drop_reference:
+            row["no_reference"], in_place = torch.ones(()), False
         row["counts"] = torch.ones(len(frames))
         if self.config.reference.at_ends and not in_place:
             row["counts"] *= NOT_IN_PLACE
@@ -265,8 +265,7 @@ class EmoTask:
 
     def _windows(self, clip: int, frames: np.ndarray) -> Tensor:
         """What is heard around some frames of a clip, [F, K, layers, C]."""
-        reach = self.config.audio.window // 2
-        return neighbours(self.clips.get(clip, "states", slice(None)), reach, reach)[frames]
+        return windows_around(self.clips, clip, frames, self.config.audio.window)
 
     def _frames(self, clip: int, rng: np.random.Generator) -> np.ndarray:
         """Frames in a row for layers over time, any others without; more often such with closed eyes (`shut`)."""
@@ -374,6 +373,11 @@ class EmoTask:
             return tokens
         count = self.config.audio.tokens
         return torch.cat([self.telling.telling(tokens[:, :count], row["tells"]), tokens[:, count:]], dim=1)
+
+
+def windows_around(sounds: Sounds, clip: int, frames: np.ndarray, window: int) -> Tensor:
+    """Windows of K = `window` audio states around some frames of a clip, [F, K, layers, C]."""
+    return neighbours(sounds.get(clip, "states", slice(None)), window // 2, window // 2)[frames]
 
 
 def begun(rng: np.random.Generator) -> tuple[int, int]:

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..audio.features import neighbours
 from ..models.emo import Emo
-from .emo_task import Sounds
+from .emo_task import Sounds, windows_around
 from .stages import Stage, freeze
 from .telling import Telling
 
@@ -31,7 +30,6 @@ class ListeningTask:
         self.before = deepcopy(model.encoders.audio_projection).requires_grad_(False)
         self.telling = Telling(model.config.audio)
         freeze(stage, model)
-        self.reach = model.config.audio.window // 2
 
     def loss(self, generator: torch.Generator) -> Tensor:
         """Mean squared error of what is told, and of what else is in the tokens against what was before."""
@@ -46,5 +44,5 @@ class ListeningTask:
         """Some frames of one clip: windows of audio states, tracks."""
         clip = int(rng.integers(len(self.clips)))
         frames = rng.integers(0, self.clips.frames(clip), self.stage.frames)
-        windows = neighbours(self.clips.get(clip, "states", slice(None)), self.reach, self.reach)[frames]
+        windows = windows_around(self.clips, clip, frames, self.model.config.audio.window)
         return windows, self.clips.get(clip, "tracks", slice(None))[torch.from_numpy(frames)]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..models.backbone import moved
+from ..modules.conditions import Batch, Features
 from .emo_task import EmoTask, Portrait
 from .nearness import NEAR, near
 
@@ -50,9 +51,8 @@ class MovingTask(EmoTask):
         mover = self.model.backbone.mover
         if mover is None:
             raise ValueError(f"stage {self.stage.name!r} trains a mover: set reference.mover in the model's config")
-        turns = torch.stack([row["turns"] for row in rows])
-        ways = mover.ways(torch.cat([row["reference"] for row in rows]))
-        return torch.einsum("rfk,rkchw->rfchw", turns, ways).flatten(0, 1)
+        features = [Features(turns=row["turns"]) for row in rows]
+        return mover(torch.cat([row["reference"] for row in rows]), Batch(features, len(rows[0]["turns"])))
 
     def _further(self, clip: int, frames: np.ndarray, portrait: Portrait) -> dict[str, Tensor]:
         """Marks [F, 5, 2] of the frames and where they are in the portrait, in cells, and where mouth and chin are."""

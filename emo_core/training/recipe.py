@@ -260,8 +260,8 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
                     encode_spoken(folder / "audio", recipe.audio, model.config.audio, clips.fps)
                 if processes > 1:
                     torch.distributed.barrier()
-                task = TurningTask if stage is TURNING else ListeningTask
-                alone = task(model, SpokenClips(folder / "audio"), stage)
+                heard = TurningTask if stage is TURNING else ListeningTask
+                alone = heard(model, SpokenClips(folder / "audio"), stage)
             Loop(alone, recipe.stage(stage.name, folder), folder / stage.name).run()
             return
         faces = DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None

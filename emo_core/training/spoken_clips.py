@@ -70,14 +70,12 @@ def encode_spoken(folder: Path, plan: AudioPlan, config: AudioConfig, fps: float
 
 def head(rng: np.random.Generator, heard: np.ndarray, speed: float, singing: bool, at: np.ndarray) -> np.ndarray:
     """Yaw, pitch, roll [F, 3] at times [F] against its rest, of a head that turns to loudness and brightness [2, T]."""
-    from .synthetic.behaviour import sample, tempo_of, turned, turns_to
+    from .synthetic.behaviour import turned, turns_at
     from .synthetic.corpus import FEATURE_RATE
 
     loudness, brightness = heard
-    turns = turns_to(loudness, brightness, FEATURE_RATE, tempo_of(speed, singing))
-    path = np.stack([sample(column, FEATURE_RATE, at) for column in turns.T], axis=1)
     rest = rng.uniform(-0.5, 0.5, 3) * LIMITS
-    return turned(path, rest, speed) - rest
+    return turned(turns_at(at, loudness, brightness, FEATURE_RATE, speed, singing), rest, speed) - rest
 
 
 class SpokenClips:

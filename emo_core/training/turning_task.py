@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..audio.features import neighbours
 from ..models.emo import Emo
 from ..modules.conditions import Batch, Features
+from .emo_task import windows_around
 from .poses import POSE, along
 from .spoken_clips import SPEEDS, SpokenClips
 from .stages import Stage, freeze
@@ -32,7 +32,6 @@ class TurningTask:
         if mover is None:
             raise ValueError(f"stage {stage.name!r} steers a mover: set reference.mover in the model's config")
         self.model, self.mover, self.sounds, self.stage = model, mover, sounds, stage
-        self.reach = model.config.audio.window // 2
         self.degrees = torch.tensor([*LIMITS, *LIMITS, *[PRODUCTS] * 6])
         self.trained = freeze(stage, model)
 
@@ -56,7 +55,7 @@ class TurningTask:
         heads = self.sounds.get(clip, "heads", frames)[:, speed]
         poses = torch.cat([heads, heads.new_zeros(len(heads), len(POSE) - 3)], dim=1)
         no_sound, no_speed = rng.random(2) < (self.stage.drop_audio, self.stage.drop_speed)
-        windows = neighbours(self.sounds.get(clip, "states", slice(None)), self.reach, self.reach)[frames]
+        windows = windows_around(self.sounds, clip, frames, self.model.config.audio.window)
         # a row that is not told its speed must not count by it, or all that are not told would be slow
         told = float(self.sounds.speeds.mean()) if no_speed else asked
         return self.features(None if no_sound else windows, None if no_speed else asked), along(poses), told

@@ -9,19 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from training.moving_model import moving_model
 
-from emo_core.backend import Backend
-from emo_core.config import (
-    AudioConfig,
-    EmoConfig,
-    FaceLocatorConfig,
-    ReferenceConfig,
-    SpeedConfig,
-    TemporalConfig,
-    UNetConfig,
-)
 from emo_core.models.emo import Emo
-from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
 from emo_core.training.moving_task import LOWER, MovingTask, flow_at
 from emo_core.training.stages import MOVING, STEERING
@@ -34,17 +24,7 @@ STAGE = dataclasses.replace(MOVING, rows=6, frames=4)
 
 @pytest.fixture
 def model() -> Emo:
-    config = EmoConfig(
-        unet=UNetConfig((16, 32), (True, False), layers_per_block=1, heads=2, groups=8),
-        reference=ReferenceConfig(at_ends=True, mover=True),
-        audio=AudioConfig("mel_conv", 2, 8, hidden=32, tokens=2, token_width=16),
-        temporal=TemporalConfig((True, True), heads=2),
-        face_locator=FaceLocatorConfig(channels=(4, 8, 8), target="latents"),
-        speed=SpeedConfig(width=16),
-    )
-    emo = Emo(config, backend=Backend())
-    initialise(emo, seed=0)
-    return emo
+    return moving_model()
 
 
 @pytest.fixture

@@ -81,6 +81,6 @@ def test_a_head_moves_as_fast_as_asked_and_to_the_sound(speed: float, singing: b
     at = (np.arange(100) + 0.5) / 25
     made = head(np.random.default_rng(1), heard, speed, singing, at)
     assert rotation_speed(made).mean() == pytest.approx(speed, rel=0.02)
-    assert np.array_equal(made, head(np.random.default_rng(1), 1 * heard, speed, singing, at))
+    assert np.array_equal(made, head(np.random.default_rng(1), heard, speed, singing, at))
     louder = head(np.random.default_rng(1), heard * [[1.5], [1]], speed, singing, at)
     assert not np.allclose(made[:, 0], louder[:, 0])

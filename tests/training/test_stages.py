@@ -13,6 +13,7 @@ import torch
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig, VaeConfig
 from emo_core.models.emo import Emo
+from emo_core.models.mover import WAYS
 from emo_core.models.vae import AutoencoderKL
 from emo_core.training.decoded_faces import DecodedFaces
 from emo_core.training.emo_task import OWN_STEPS, EmoTask, spread_timesteps
@@ -233,3 +234,13 @@ def test_timesteps_are_uniform_over_batches_and_far_from_each_other_within_one()
     independent = np.random.default_rng(0).permuted(steps.ravel()).reshape(-1, 4)
     assert steps.mean(1).std() < 0.75 * independent.mean(1).std()
     assert spread_timesteps(5, 3, 0.15) == spread_timesteps(5, 3, 0.15) != spread_timesteps(6, 3, 0.15)
+
+
+def test_portraits_in_place_are_moved_by_the_true_pose(model: Emo, clips: LatentClips) -> None:
+    def rows(elsewhere: float) -> list[dict[str, torch.Tensor]]:
+        stage = dataclasses.replace(TINY_HEARING, posed=0, elsewhere=elsewhere, decoded_weight=0, expression_weight=0)
+        task = EmoTask(model, clips, stage, torch.zeros(4, 8, 8))
+        return [task._row(np.random.default_rng(seed), np.random.default_rng(seed)) for seed in range(8)]
+
+    assert all(row["turns"].shape == (TINY_HEARING.frames, WAYS) and row["turns"].any() for row in rows(0.0))
+    assert not any("turns" in row for row in rows(1.0))

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from training.moving_model import moving_model
 
-from emo_core.audio.features import neighbours
-from emo_core.backend import Backend
-from emo_core.config import AudioConfig, EmoConfig, ReferenceConfig, SpeedConfig, TemporalConfig, UNetConfig
 from emo_core.models.emo import Emo
-from emo_core.training.initialise import initialise
+from emo_core.training.emo_task import windows_around
 from emo_core.training.spoken_clips import SPEEDS
 from emo_core.training.stages import STEERING, TURNING
 from emo_core.training.synthetic.head_motion import LIMITS
@@ -46,16 +44,7 @@ class Sounds:
 
 @pytest.fixture
 def model() -> Emo:
-    config = EmoConfig(
-        unet=UNetConfig((16, 32), (True, False), layers_per_block=1, heads=2, groups=8),
-        reference=ReferenceConfig(at_ends=True, mover=True),
-        audio=AudioConfig("mel_conv", 2, 8, hidden=32, tokens=2, token_width=16),
-        temporal=TemporalConfig((True, True), heads=2),
-        speed=SpeedConfig(width=16),
-    )
-    emo = Emo(config, backend=Backend())
-    initialise(emo, seed=0)
-    return emo
+    return moving_model()
 
 
 def test_heads_come_to_turn_with_the_sound_as_fast_as_asked(model: Emo) -> None:
@@ -69,7 +58,7 @@ def test_heads_come_to_turn_with_the_sound_as_fast_as_asked(model: Emo) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    windows = neighbours(sounds.states[0], task.reach, task.reach)[:36].split(STAGE.frames)
+    windows = windows_around(sounds, 0, np.arange(36), model.config.audio.window).split(STAGE.frames)
     with torch.no_grad():
         slow, fast = (
             task.steered([task.features(part, speed) for part in windows])[..., 0].flatten() * LIMITS[0]

@@ -181,6 +181,14 @@ def tempo_of(speed: float, singing: bool) -> float:
     return TEMPO * (1.6 if singing else 1.0) * (SWIFT / max(speed, SWIFT)) ** 0.3
 
 
+def turns_at(
+    at: np.ndarray, loudness: np.ndarray, brightness: np.ndarray, rate: float, speed: float, singing: bool
+) -> np.ndarray:
+    """`turns_to` the sound at a head speed's tempo, at times [F] in seconds, [F, 3]."""
+    turns = turns_to(loudness, brightness, rate, tempo_of(speed, singing))
+    return np.stack([sample(column, rate, at) for column in turns.T], axis=1)
+
+
 def limits_of(speed: float) -> np.ndarray:
     """Largest yaw, pitch and roll [3], degrees either way, of a head of that speed in degrees per frame."""
     return np.array(LIMITS) * (1 + 0.6 * max(0.0, speed - SWIFT))
@@ -195,8 +203,7 @@ def _head(
     and so wider changes of the sound; fast heads somewhat quicker and wider ones (`tempo_of`, `limits_of`).
     """
     rest = rng.uniform(-0.5, 0.5, 3) * LIMITS
-    turns = head_turns(prosody, tempo_of(speed, singing))
-    path = np.stack([sample(column, PROSODY_RATE, at) for column in turns.T], axis=1)
+    path = turns_at(at, prosody.loudness, prosody.brightness, PROSODY_RATE, speed, singing)
     own = walk(rng, len(at), fps, 1.0)
     return turned(path + 0.3 * (own - own.mean(0)) / LIMITS, rest, speed)
 
