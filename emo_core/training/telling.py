@@ -29,9 +29,10 @@ class Telling:
     """
 
     def __init__(self, config: AudioConfig, seed: int = 0) -> None:
-        direction = torch.empty(config.token_width, len(TOLD))
-        orthogonal_(direction, generator=torch.Generator().manual_seed(seed))
-        self.sums = direction.repeat(config.tokens, 1) / config.tokens**0.5
+        self.directions = torch.empty(config.token_width, len(TOLD))
+        """[D, 5], a column for each track."""
+        orthogonal_(self.directions, generator=torch.Generator().manual_seed(seed))
+        self.sums = self.directions.repeat(config.tokens, 1) / config.tokens**0.5
         self.mean, self.deviation = torch.tensor(list(TOLD.values())).unbind(1)
 
     def told(self, tokens: Tensor) -> Tensor:

@@ -13,15 +13,19 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from emo_core.animate import BUILT_IN, Animator, Wish
+from emo_core.backend import Backend
 from emo_core.checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
 from emo_core.media.video import Sound
+from emo_core.models.emo import Emo
 from emo_core.training.audio_encoder import AudioPlan
+from emo_core.training.emphasis import emphasise
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
 from emo_core.training.recipe import Recipe, export, start_from, train
 from emo_core.training.stages import LISTENING, MOVING, STAGES, TURNING
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
+from emo_core.training.tiny import tiny_config
 
 try:
     Synthesiser()
@@ -133,8 +137,11 @@ def test_one_step_alone(folder: Path, tmp_path: Path) -> None:
 def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
     start_from(BUILT_IN, tmp_path)
     given = load_file(BUILT_IN)
-    for name, value in load_file(tmp_path / "listening" / "model.safetensors").items():
-        assert value.equal(given[name.removeprefix("encoders.")].float()), name
+    model = Emo(tiny_config(), backend=Backend())
+    model.load_state_dict(load_file(tmp_path / "listening" / "model.safetensors"))
+    emphasise(model, provenance(BUILT_IN)["recipe"].get("emphasis", {}))
+    for name, value in model.state_dict().items():
+        assert value.half().equal(given[name.removeprefix("encoders.")]), name
     for name, value in load_file(tmp_path / "audio" / "audio_encoder.safetensors").items():
         assert value.equal(given[f"audio_encoder.{name}"].float()), name
 

@@ -1,7 +1,7 @@
 """Faces posed at random on heads that keep still, in silence: what a network learns to draw from, whatever is said.
 
 In speech eyes are closed in one of twelve frames, brows and mouths go together, and heads move more than faces. Here
-the first frame is a portrait at rest, and all that differs from it in the others is the expression.
+the first frame is a portrait, mostly at rest, and all that differs from it in the others is the expression.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ RATE = 16000
 TURNED, FARTHEST = 1.0, 2.5
 """Deviation and farthest of a head's turn, in those a talking head has from its middle (`LIMITS`): portraits look
 aside further than heads do that talk."""
+TALKING = 0.35
+"""Part of the people whose portrait has its mouth open or its brows up or down: singers hardly ever close their mouths,
+and people hand in such portraits."""
 
 
 def pose(seed: int, frames: int, fps: float) -> Performance:
-    """One face in `frames` expressions, the first at rest; the same arguments give the same faces."""
+    """One face in `frames` expressions, the first a portrait's; the same arguments give the same faces."""
     rng = np.random.default_rng(seed)
     track = {name: np.zeros(frames) for name in TRACKS}
     turned = np.clip(rng.normal(0, TURNED, 3), -FARTHEST, FARTHEST) * LIMITS
@@ -37,6 +40,9 @@ def pose(seed: int, frames: int, fps: float) -> Performance:
     lids = rng.random(count)
     track["blink"][shown] = np.select([lids < 0.3, lids < 0.5], [1.0, rng.random(count)], 0.0)
     track["brow"][shown] = rng.uniform(-1, 1, count)
+    if rng.random() < TALKING:
+        track["open"][0] = rng.beta(1.2, 1.8)
+        track["width"][0], track["brow"][0] = rng.uniform(-0.6, 0.8), rng.uniform(-0.7, 0.7)
     return Performance(
         tracks=np.stack([track[name] for name in TRACKS], axis=1).astype(np.float32),
         waveform=np.zeros(round(frames / fps * RATE), np.float32),
