@@ -16,6 +16,7 @@ from .emo_task import windows_around
 from .poses import POSE, along
 from .spoken_clips import SPEEDS, SpokenClips
 from .stages import Stage, freeze
+from .synthetic.clip_plan import FASTEST
 from .synthetic.head_motion import LIMITS
 
 SLOWEST = 0.15
@@ -50,14 +51,17 @@ class TurningTask:
     def _row(self, rng: np.random.Generator) -> tuple[Features, Tensor, float]:
         """Some frames of a sound at one speed: what is known, where the head is [F, K], by which speed errors count."""
         clip, speed = int(rng.integers(len(self.sounds))), int(rng.integers(SPEEDS))
+        speeds = self.sounds.speeds[clip]
+        no_sound, no_speed = rng.random(2) < (self.stage.drop_audio, self.stage.drop_speed)
+        if no_speed:  # whatever can be asked for: most sounds' heads are slow ones
+            speed = int(np.abs(speeds - rng.uniform(0, FASTEST)).argmin())
         frames = rng.integers(0, self.sounds.frames(clip), self.stage.frames)
-        asked = float(self.sounds.speeds[clip, speed])
+        asked = float(speeds[speed])
         heads = self.sounds.get(clip, "heads", frames)[:, speed]
         poses = torch.cat([heads, heads.new_zeros(len(heads), len(POSE) - 3)], dim=1)
-        no_sound, no_speed = rng.random(2) < (self.stage.drop_audio, self.stage.drop_speed)
         windows = windows_around(self.sounds, clip, frames, self.model.config.audio.window)
         # a row that is not told its speed must not count by it, or all that are not told would be slow
-        told = float(self.sounds.speeds.mean()) if no_speed else asked
+        told = FASTEST / 2 if no_speed else asked
         return self.features(None if no_sound else windows, None if no_speed else asked), along(poses), told
 
     def features(self, windows: Tensor | None, speed: float | None) -> Features:

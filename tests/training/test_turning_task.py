@@ -80,5 +80,18 @@ def test_rows_that_are_not_told_their_speed_count_alike(model: Emo) -> None:
     rows = [task._row(np.random.default_rng(seed)) for seed in range(6)]
     assert all(features.speed is None for features, _, _ in rows)
     assert len({scale for _, _, scale in rows}) == 1
+
+
+def test_heads_that_no_speed_was_asked_of_move_as_any_that_can_be_asked_for(model: Emo) -> None:
+    """Not as most of the sounds' heads do, which are slow."""
+    sounds = Sounds()
+    sounds.speeds[:, 1:] = sounds.speeds[:, 1:] / 10
+    sounds.speeds[:, 0] = 2.2
+    task = TurningTask(model, sounds, dataclasses.replace(STAGE, drop_speed=1.0))  # pyright: ignore[reportArgumentType]
+    reach = [float(task._row(np.random.default_rng(seed))[1][:, 0].std()) for seed in range(60)]
+    assert 0.3 < np.mean(np.array(reach) > 0.3) < 0.7
+
+
+def test_rows_that_are_told_their_speed_count_by_it(model: Emo) -> None:
     told = TurningTask(model, Sounds(), dataclasses.replace(STAGE, drop_speed=0.0))  # pyright: ignore[reportArgumentType]
     assert len({told._row(np.random.default_rng(seed))[2] for seed in range(6)}) == 6
