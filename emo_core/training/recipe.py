@@ -67,7 +67,7 @@ class Recipe:
     """Faces posed at random, nine pictures each."""
     posed_plan: ClipPlan = field(
         default_factory=lambda: ClipPlan(
-            seed=3, frames=9, portraits=1, drawn_share=0.45, posed=True, recoloured=0.5
+            seed=3, frames=9, portraits=1, drawn_share=0.5, posed=True, recoloured=0.5, cartoons=0.4
         )
     )
     vae: LoopPlan = field(

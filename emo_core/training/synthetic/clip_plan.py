@@ -49,6 +49,8 @@ class ClipPlan:
     """Faces posed at random on still heads instead of performances (`posed`)."""
     recoloured: float = 0.0
     """Part of the clips whose pictures are given other colours (`posed.recoloured`)."""
+    cartoons: float = 0.0
+    """Part of the drawn clips that are drawn as plain cartoons (`drawn_identity.plain`)."""
 
     def __post_init__(self) -> None:
         if self.split not in IDENTITY_SEEDS:
@@ -84,7 +86,8 @@ class ClipPlan:
         singing = bool(rng.random() < self.singing_share)
         speed = float(rng.uniform(0, FASTEST)) if rng.random() < self.even_speeds else None
         recoloured = self.recoloured > 0 and bool(rng.random() < self.recoloured)
-        return ClipInfo(index, kind, identity, performance, singing, speed, recoloured)
+        cartoon = self.cartoons > 0 and kind == "drawn" and bool(rng.random() < self.cartoons)
+        return ClipInfo(index, kind, identity, performance, singing, speed, recoloured, cartoon)
 
 
 @dataclass(frozen=True)
@@ -102,3 +105,4 @@ class ClipInfo:
     speed: float | None = None
     """Asked of the head, degrees per frame; None: as people's."""
     recoloured: bool = False
+    cartoon: bool = False

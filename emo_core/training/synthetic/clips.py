@@ -40,7 +40,7 @@ class Stage:
         if clip.kind == "drawn":
             from .drawn import drawn_portrait
 
-            return drawn_portrait(clip.identity)
+            return drawn_portrait(clip.identity, as_cartoon=clip.cartoon)
         if self._heads is None:
             from .heads import HeadWorld
 

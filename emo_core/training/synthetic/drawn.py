@@ -12,7 +12,7 @@ import numpy as np
 from .drawn_face import draw_beard, draw_brow, draw_cheeks, draw_eye, draw_glasses, draw_mouth, draw_nose
 from .drawn_geometry import OUTLINE, drop_jaw, points
 from .drawn_hair import STYLES, draw_hair, draw_hair_behind
-from .drawn_identity import Identity, sample_identity
+from .drawn_identity import Identity, plain, sample_identity
 from .drawn_scene import draw_background, draw_neck, draw_shoulders
 from .drawn_sketch import SUPERSAMPLING, Sketch, mix
 from .types import FaceState, Truth
@@ -61,9 +61,13 @@ class DrawnPortrait:
         return sketch
 
 
-def drawn_portrait(seed: int) -> DrawnPortrait:
-    """The drawn portrait of a seed (any non-negative integer); the same seed gives the same pictures."""
-    return DrawnPortrait(sample_identity(seed))
+def drawn_portrait(seed: int, *, as_cartoon: bool = False) -> DrawnPortrait:
+    """The drawn portrait of a seed (any non-negative integer); the same seed gives the same pictures.
+
+    as_cartoon: in a plainer hand (`drawn_identity.plain`).
+    """
+    identity = sample_identity(seed)
+    return DrawnPortrait(plain(identity) if as_cartoon else identity)
 
 
 def _draw_skull(sketch: Sketch, who: Identity, state: FaceState) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -281,4 +281,43 @@ def sample_identity(seed: int) -> Identity:
         worn=_worn(rng, skin, feminine),
         clothes=_clothes(rng, feminine),
         manner=_manner(rng, skin),
+    )
+
+
+def plain(who: Identity) -> Identity:
+    """The same person as a plain cartoon: lips that are a line, broad brows, large round eyes, flat skin.
+
+    Avatars that people hand in are often drawn so.
+    """
+    rng = np.random.default_rng((who.manner.seed, 1))
+    width = min(who.eyes.half_width * rng.uniform(0.75, 1.05), 0.6 * who.eyes.apart)
+    eyes = replace(
+        who.eyes,
+        half_width=width,
+        half_height=width * rng.uniform(0.9, 1.35),
+        roundness=rng.uniform(0.42, 0.6),
+        iris=rng.uniform(0.75, 1.0),
+        colour=vary(rng, (70, 46, 36), 12) if rng.random() < 0.6 else who.eyes.colour,
+        lash_width=rng.uniform(0.012, 0.045),
+    )
+    thickness = rng.uniform(0.03, 0.075)
+    return replace(
+        who,
+        eyes=eyes,
+        brows=replace(
+            who.brows,
+            y=eyes.y - eyes.half_height - thickness - rng.uniform(0.03, 0.13),
+            half_width=width * rng.uniform(0.9, 1.35),
+            thickness=thickness,
+            colour=mix(who.hair.colour, who.brows.colour, rng.uniform(0, 1)),
+        ),
+        mouth=replace(
+            who.mouth,
+            half_width=who.mouth.half_width * rng.uniform(0.7, 1.3),
+            upper=rng.uniform(0, 0.012),
+            lower=rng.uniform(0, 0.018),
+            colour=mix(who.skin, (150, 70, 70), rng.uniform(0, 0.35)),
+        ),
+        nose=replace(who.nose, style=pick(rng, {"hook": 2, "button": 2, "bulb": 1}), size=rng.uniform(0.05, 0.09)),
+        manner=replace(who.manner, shading=0, ink=None if rng.random() < 0.7 else who.manner.ink),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from emo_core.training.synthetic.drawn import drawn_portrait
 from emo_core.training.synthetic.drawn_hair import STYLES
-from emo_core.training.synthetic.drawn_identity import HAIRS, sample_identity
+from emo_core.training.synthetic.drawn_identity import HAIRS, plain, sample_identity
 from emo_core.training.synthetic.drawn_palette import MOUTH_INTERIOR, clear_of_mouth
 from emo_core.training.synthetic.types import FaceState
 
@@ -150,3 +150,27 @@ def test_brows_move_clearly_both_ways() -> None:
 def test_seeds_give_distinct_identities() -> None:
     forms = {tuple(dataclasses.asdict(sample_identity(seed))["eyes"].values()) for seed in range(500)}
     assert len(forms) == 500
+
+
+def test_a_plain_cartoon_is_the_same_person_without_lips_or_shadows() -> None:
+    for seed in range(40):
+        who, cartoon = sample_identity(seed), plain(sample_identity(seed))
+        kept = ("place", "head", "skin", "hair", "worn", "clothes")
+        assert all(getattr(who, name) == getattr(cartoon, name) for name in kept)
+        assert cartoon.manner.shading == 0
+        assert max(cartoon.mouth.upper, cartoon.mouth.lower) < 0.02 < min(who.mouth.upper, who.mouth.lower) + 0.005
+        assert cartoon.brows.y + cartoon.brows.thickness < cartoon.eyes.y - cartoon.eyes.half_height
+        assert cartoon.eyes.half_width < cartoon.eyes.apart
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_plain_cartoon_opens_its_mouth_closes_its_eyes_and_tells_the_truth_of_it(seed: int) -> None:
+    portrait = drawn_portrait(seed, as_cartoon=True)
+    still, opened, shut = (portrait.render(FaceState(**state), 128) for state in ({}, {"open": 0.8}, {"blink": 1.0}))
+    assert _interior(opened[0]).sum() > _interior(still[0]).sum() + 60
+    (_, above), (_, below) = opened[1].landmarks[5:7]
+    assert below - above > 6
+    assert np.abs(shut[0].astype(int) - still[0]).max() > 60
+    again = drawn_portrait(seed, as_cartoon=True).render(FaceState(), 128)[0]
+    np.testing.assert_array_equal(still[0], again)
+    assert np.abs(drawn_portrait(seed).render(FaceState(), 128)[0].astype(int) - again).mean() > 0.5

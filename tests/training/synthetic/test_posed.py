@@ -85,3 +85,12 @@ def test_a_folder_of_posed_faces(tmp_path: Path) -> None:
 def make(folder: Path, plan: ClipPlan) -> ClipShards:
     make_clips(folder, 8, plan)
     return ClipShards(folder)
+
+
+def test_a_share_of_the_drawn_people_are_plain_cartoons_and_the_others_stay_who_they_were() -> None:
+    plans = [ClipPlan(seed=4, drawn_share=0.5, posed=True, recoloured=0.5, cartoons=share) for share in (0.0, 0.6)]
+    before, after = ([plan.clip(index) for index in range(300)] for plan in plans)
+    assert [(c.kind, c.identity, c.recoloured) for c in before] == [(c.kind, c.identity, c.recoloured) for c in after]
+    assert not any(clip.cartoon for clip in before)
+    assert not any(clip.cartoon for clip in after if clip.kind == "rendered")
+    assert 0.5 < np.mean([clip.cartoon for clip in after if clip.kind == "drawn"]) < 0.7
