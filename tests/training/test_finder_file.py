@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from emo_core.checkpoints.errors import MissingKeyError
 from emo_core.models.head_finder import HeadFinder
 from emo_core.training import recipe
 from emo_core.training.loop import LoopPlan
-from emo_core.training.recipe import FINDER, Recipe, export, start_from, train
+from emo_core.training.recipe import FINDER, START, Recipe, export, start_from, train
 
 
 def part(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -46,7 +47,8 @@ def test_a_file_is_taken_apart_and_put_together_again(
     file = files[0] if brings else files[1]
     start_from(file, tmp_path)
     assert (tmp_path / FINDER).is_file() == brings
-    export(tmp_path, Recipe(), tmp_path / "again.safetensors")
+    emphasis = json.loads((tmp_path / START).read_text())["recipe"].get("emphasis", {})
+    export(tmp_path, dataclasses.replace(Recipe(), emphasis=emphasis), tmp_path / "again.safetensors")
     given, again = load_file(file), load_file(tmp_path / "again.safetensors")
     assert given.keys() == again.keys()
     assert bool(part(again)) == brings
