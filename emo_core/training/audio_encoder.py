@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from ..audio.mel_conv import MELS, MelConvEncoder, heard, normalise
+from ..audio.mel_conv import MELS, SAMPLE_RATE, MelConvEncoder, heard, normalise
 from ..backend import Backend
 from ..config import AudioConfig
 from .checkpoint import load_state, save_state
@@ -20,6 +21,11 @@ from .checkpoint import load_state, save_state
 LOG = logging.getLogger(__name__)
 WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.15, 0.15, 0.15, 1.0, 2.0, 0.15)
 """How much each column of `synthetic.corpus.SPEECH_TRACKS` counts: the mouth's three most."""
+TIMBRE = (8, 11)
+"""The columns that follow the sound's colour, roll and brightness: of throats of another length nobody knows them."""
+THROATS = (0.7, 1.5)
+"""Least and largest factor by which resonances move in `_other_throats`. Children's are 1.4 times those of men, and
+voices that are not among the training's differ from them in this most (docs/emo_tiny.md)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class AudioPlan:
     steps: int = 8000
     warmup: int = 50
     batch: int = 10
+    other_throats: float = 0.5
+    """Part of the rows whose voice is changed (`_other_throats`)."""
     learning_rate: float = 2.5e-3
     seed: int = 0
 
@@ -94,9 +102,9 @@ def train_audio_encoder(
     losses: list[float] = []
     for step in range(plan.steps):
         optimizer.param_groups[0]["lr"] = plan.learning_rate * plan.rate(step)
-        sound, wanted = _batch(sounds, tracks, plan, generator)
+        sound, wanted, weight = _batch(sounds, tracks, plan, generator)
         error = head(encoder.states(sound).flatten(2)) - wanted
-        loss = (error.square() * error.new_tensor(WEIGHTS)).mean()
+        loss = (error.square() * weight).mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -112,16 +120,53 @@ def train_audio_encoder(
 
 def _batch(
     sounds: Tensor, tracks: Tensor, plan: AudioPlan, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Pieces of random clips: what is heard [B, 80 + periods, 2P] and what it should tell [B, P, 12]."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pieces of random clips: what is heard [B, 80 + periods, 2P], what it should tell [B, P, 12], weights of that."""
     rows = torch.randint(len(sounds), (plan.batch,), generator=generator)
     length = round(tracks.shape[1] * plan.piece / plan.seconds)
     first = int(torch.randint(tracks.shape[1] - length + 1, (1,), generator=generator))
     sound = sounds[rows, :, 2 * first : 2 * (first + length)].float()
     # a random gain: the level in the file must not matter more than the normalisation leaves
     gain = torch.empty(plan.batch, 1, 1).uniform_(-0.5, 0.25, generator=generator)
-    mels = _mask_bands(sound[:, :MELS] + gain, generator)
-    return torch.cat([mels, sound[:, MELS:]], dim=1), tracks[rows, first : first + length]
+    mels = sound[:, :MELS] + gain
+    weight = torch.tensor(WEIGHTS).repeat(plan.batch, 1, 1)
+    changed = torch.rand(plan.batch, generator=generator) < plan.other_throats
+    if changed.any():
+        mels[changed] = _other_throats(mels[changed], generator)
+        weight[changed] = weight[changed].index_fill(2, torch.tensor(TIMBRE), 0.0)
+    mels = _mask_bands(mels, generator)
+    return torch.cat([mels, sound[:, MELS:]], dim=1), tracks[rows, first : first + length], weight
+
+
+def _other_throats(mels: Tensor, generator: torch.Generator) -> Tensor:
+    """Log-mel frames [B, 80, T] as throats of other lengths and rooms of other colours would make them.
+
+    Frequencies are multiplied by a factor (vocal tract length perturbation, Jaitly and Hinton, 2013) that bends a
+    little from low to high, loudness by a smooth curve over frequency; the pitch's own rows stay as they are.
+    """
+    rows = len(mels)
+    low, high = (math.log(factor) for factor in THROATS)
+    bend = 0.05 * torch.randn(rows, 3, generator=generator)
+    factor = torch.empty(rows, 1).uniform_(low, high, generator=generator) + bend
+    hertz = _centres() * torch.exp(-interpolate(factor[:, None], MELS, mode="linear", align_corners=True)[:, 0])
+    edges = _to_mel(torch.tensor([40.0, SAMPLE_RATE / 2]))
+    at = ((_to_mel(hertz) - edges[0]) / (edges[1] - edges[0]) * (MELS + 1) - 1).clamp(0, MELS - 1)
+    before = at.floor().long().clamp(max=MELS - 2)
+    share = (at - before)[..., None]
+    index = before[..., None].expand_as(mels)
+    warped = torch.lerp(mels.gather(1, index), mels.gather(1, index + 1), share)
+    colour = interpolate(0.2 * torch.randn(rows, 1, 6, generator=generator), MELS, mode="linear", align_corners=True)
+    return (warped + colour.transpose(1, 2)).clamp(min=float(mels.min()))
+
+
+def _to_mel(hertz: Tensor) -> Tensor:
+    return 2595 * torch.log10(1 + hertz / 700)
+
+
+def _centres() -> Tensor:
+    """Hz of the middles of the mel bands [80]."""
+    low, high = _to_mel(torch.tensor([40.0, SAMPLE_RATE / 2])).tolist()
+    return 700 * (10 ** (torch.linspace(low, high, MELS + 2)[1:-1] / 2595) - 1)
 
 
 def _mask_bands(mels: Tensor, generator: torch.Generator) -> Tensor:
@@ -144,6 +189,18 @@ def correlations(encoder: MelConvEncoder, head: nn.Linear, sounds: Tensor, track
         name: float(np.corrcoef(guess[:, i].numpy(), truth[:, i].numpy())[0, 1])
         for i, name in enumerate(SPEECH_TRACKS)
     }
+
+
+def widened(encoder: MelConvEncoder, config: AudioConfig) -> MelConvEncoder:
+    """An encoder of `config` whose layers have more inner channels and that hears the same, to go on from."""
+    wide = MelConvEncoder(config, backend=Backend())
+    state = wide.state_dict()
+    for name, old in encoder.state_dict().items():
+        if name.endswith(".out.weight"):  # what is new is not listened to yet
+            state[name] = torch.zeros_like(state[name])
+        state[name][tuple(map(slice, old.shape))] = old
+    wide.load_state_dict(state)
+    return wide
 
 
 def load_audio_encoder(config: AudioConfig, folder: Path) -> MelConvEncoder:

@@ -46,7 +46,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             tokens=8,
             token_width=64,
             periods=40,
-            expansion=3,
+            expansion=6,
         ),
         temporal=TemporalConfig(levels=(True, True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(8, 16, 24)),

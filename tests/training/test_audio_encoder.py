@@ -1,13 +1,27 @@
 """The audio encoder learns the mouth from synthesised voices, from corpora that are made once."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
-from emo_core.audio.mel_conv import MelConvEncoder
+from emo_core.audio.mel_conv import MelConvEncoder, log_mel
+from emo_core.backend import Backend
 from emo_core.config import AudioConfig
-from emo_core.training.audio_encoder import AudioPlan, corpus, load_audio_encoder, train_audio_encoder
+from emo_core.training.audio_encoder import (
+    THROATS,
+    TIMBRE,
+    WEIGHTS,
+    AudioPlan,
+    _batch,
+    _centres,
+    _other_throats,
+    corpus,
+    load_audio_encoder,
+    train_audio_encoder,
+    widened,
+)
 from emo_core.training.checkpoint import save_state
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 
@@ -48,6 +62,48 @@ def test_a_second_run_keeps_the_corpora_and_gives_the_same_weights(
     again = load_audio_encoder(SMALL, folder)
     for (name, a), b in zip(first.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_another_throat_moves_a_resonance_by_a_factor_within_limits() -> None:
+    time = torch.arange(16000) / 16000
+    mels = log_mel(0.1 * torch.sin(2 * torch.pi * 1000 * time)[None]).repeat(200, 1, 1)
+    changed = _other_throats(mels, torch.Generator().manual_seed(1))
+    peaks = _centres()[changed[:, :, 50].argmax(1)] / 1000
+    low, high = THROATS
+    assert peaks.min() < low * 1.15
+    assert peaks.max() > high / 1.15
+    assert ((peaks > low / 1.3) & (peaks < high * 1.3)).all()
+    assert 0.8 < float(peaks.log().mean().exp()) < 1.25
+
+
+def test_silence_stays_about_silent_in_another_throat() -> None:
+    silent = log_mel(torch.zeros(4, 8000))
+    assert (_other_throats(silent, torch.Generator().manual_seed(1)) - silent).abs().max() < 1.0
+
+
+def test_of_changed_voices_all_but_the_colour_of_the_sound_counts() -> None:
+    plan = AudioPlan(batch=64, other_throats=0.5)
+    sounds, tracks = torch.randn(8, 120, 400).half(), torch.rand(8, 200, len(WEIGHTS))
+    sound, _, weight = _batch(sounds, tracks, plan, torch.Generator().manual_seed(1))
+    changed = weight[:, 0, TIMBRE[0]] == 0
+    assert 16 < changed.sum() < 48
+    others = [column for column in range(len(WEIGHTS)) if column not in TIMBRE]
+    assert torch.equal(weight[:, 0, others], torch.tensor(WEIGHTS)[others].expand(64, -1))
+    assert (weight[changed][:, 0, list(TIMBRE)] == 0).all()
+    assert (weight[~changed][:, 0, list(TIMBRE)] > 0).all()
+    heard = {piece.numpy().tobytes() for piece in sounds[:, 80:].float()}
+    assert all(piece.numpy().tobytes() in heard for piece in sound[:, 80:])  # the pitch's rows are nobody else's
+
+
+def test_a_widened_encoder_hears_the_same_and_can_learn_more() -> None:
+    torch.manual_seed(0)
+    encoder = MelConvEncoder(SMALL, backend=Backend())
+    wide = widened(encoder, dataclasses.replace(SMALL, expansion=2))
+    sound = torch.randn(2, 80, 60)
+    torch.testing.assert_close(wide.states(sound), encoder.states(sound))
+    wide.states(sound).square().sum().backward()
+    new = wide.layers[0].out.weight.grad[:, SMALL.width :]
+    assert new.abs().max() > 0
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
