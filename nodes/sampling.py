@@ -58,7 +58,7 @@ class Sample(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "steps",
-                    default=3,
+                    default=2,
                     min=1,
                     max=1000,
                     tooltip="Denoising steps per clip. More take longer and give finer pictures.",

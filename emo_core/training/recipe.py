@@ -102,12 +102,12 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(1700, 1e-3, warmup=50, cooldown=0.6, seed=1),
+            "hearing": LoopPlan(2050, 1e-3, warmup=50, cooldown=0.5, seed=1),
             "video": LoopPlan(200, 1e-3, warmup=30, cooldown=0.8, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file, as long as those that shipped files went on with."""
-    emphasis: dict[str, float] = field(default_factory=lambda: {"width": 1.9, "round": 1.9, "brow": 2.6})
+    emphasis: dict[str, float] = field(default_factory=lambda: {"width": 2.4, "round": 2.3, "brow": 2.6})
     """How many times as loud the exported file hears what tokens tell (`emphasise`), chosen on validation clips."""
     validation: Validation = field(default_factory=lambda: Validation(600, 2, 8, 1.0, 1.0))
     held_out: int = 8

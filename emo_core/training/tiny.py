@@ -56,5 +56,5 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
         vae=VaeConfig(
             channels=(24, 32, 64), layers_per_block=1, latent_channels=8, groups=8, scaling=vae_scaling
         ),
-        preset=PresetConfig(size=128, fps=25.0, steps=3, guidance=1.0, audio_guidance=1.0),
+        preset=PresetConfig(size=128, fps=25.0, steps=2, guidance=1.0, audio_guidance=1.0),
     )

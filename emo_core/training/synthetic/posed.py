@@ -17,7 +17,7 @@ RATE = 16000
 TURNED, FARTHEST = 1.0, 2.5
 """Deviation and farthest of a head's turn, in those a talking head has from its middle (`LIMITS`): portraits look
 aside further than heads do that talk."""
-TALKING = 0.35
+TALKING = 0.5
 """Part of the people whose portrait has its mouth open or its brows up or down: singers hardly ever close their mouths,
 and people hand in such portraits."""
 
