@@ -34,9 +34,9 @@ def test_the_head_keeps_still(tracks: np.ndarray) -> None:
     assert tracks[:, :, TRACKS.index("yaw")].std() > 1
 
 
-def test_two_of_three_portraits_are_at_rest_and_all_have_open_eyes(tracks: np.ndarray) -> None:
+def test_half_of_the_portraits_are_at_rest_and_all_have_open_eyes(tracks: np.ndarray) -> None:
     talks = np.abs(tracks[:, 0][:, [TRACKS.index(name) for name in ("open", "width", "brow")]]).max(1) > 0
-    assert 0.28 < talks.mean() < 0.42
+    assert 0.42 < talks.mean() < 0.58
     assert all(at_rest(clip)[0] == 0 for clip in tracks[~talks])
     assert column(tracks[talks, 0], "open").max() > 0.7
     assert not column(tracks[:, 0], "blink").any()
