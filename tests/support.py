@@ -80,8 +80,3 @@ class Pack:
 
     def __getitem__(self, path: str) -> ModuleType:
         return importlib.import_module(f"{self._name}.{path}")
-
-
-def same_in_half(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether tensors are equal but for the last digit of half precision: an emphasis taken out and put in again."""
-    return torch.allclose(a.float(), b.float(), rtol=2**-10, atol=2**-20)

@@ -25,10 +25,12 @@ def emphasise(model: Emo, gains: Mapping[str, float]) -> None:
     for name, gain in gains.items():
         if name not in TOLD or not gain > 0:
             raise ValueError(f"gain of {name!r} is {gain}: give a positive number for one of {', '.join(TOLD)}")
-    directions = Telling(model.config.audio).directions
-    louder = torch.tensor([gains.get(name, 1.0) - 1 for name in TOLD])
+    directions = Telling(model.config.audio).directions.double()
+    louder = torch.tensor([gains.get(name, 1.0) - 1 for name in TOLD], dtype=torch.float64)
     change = directions * louder @ directions.T  # symmetric, [D, D]
     for name, layer in model.backbone.named_modules():
         if isinstance(layer, Attention) and name.endswith("audio_attn"):
             for heard in (layer.to_k, layer.to_v):
-                heard.weight += heard.weight @ change.to(heard.weight)
+                # in double precision, or taken back it leaves other digits
+                weight = heard.weight.double()
+                heard.weight.copy_(weight + weight @ change.to(weight))

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from support import same_in_half
 from torch import Tensor
 
 from emo_core.animate import BUILT_IN, Animator
@@ -53,7 +52,7 @@ def test_a_file_is_taken_apart_and_put_together_again(
     given, again = load_file(file), load_file(tmp_path / "again.safetensors")
     assert given.keys() == again.keys()
     assert bool(part(again)) == brings
-    assert all(same_in_half(value.half(), again[name]) for name, value in given.items())
+    assert all(value.half().equal(again[name]) for name, value in given.items())
 
 
 def test_animators_find_heads_if_the_file_brings_a_finder(files: tuple[Path, Path]) -> None:

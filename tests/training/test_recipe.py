@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from support import same_in_half
 
 from emo_core.animate import BUILT_IN, Animator, Wish
 from emo_core.backend import Backend
@@ -128,7 +127,7 @@ def test_one_step_alone(folder: Path, tmp_path: Path) -> None:
         train(tmp_path, RECIPE, only=step)
     assert provenance(tmp_path / "emo-tiny.safetensors")["stages"] == {"decoder": 2}
     before, after = (load_file(file / "emo-tiny.safetensors") for file in (folder, tmp_path))
-    changed = {name for name, value in before.items() if not same_in_half(value, after[name])}
+    changed = {name for name, value in before.items() if not value.equal(after[name])}
     assert changed
     assert all(name.startswith(("vae.decoder.", "vae.post_quant_conv.")) for name in changed)
     with pytest.raises(ValueError, match="step 'listening' came with the file"):
@@ -142,7 +141,7 @@ def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
     model.load_state_dict(load_file(tmp_path / "listening" / "model.safetensors"))
     emphasise(model, provenance(BUILT_IN)["recipe"].get("emphasis", {}))
     for name, value in model.state_dict().items():
-        assert same_in_half(value.half(), given[name.removeprefix("encoders.")]), name
+        assert value.half().equal(given[name.removeprefix("encoders.")]), name
     for name, value in load_file(tmp_path / "audio" / "audio_encoder.safetensors").items():
         assert value.equal(given[f"audio_encoder.{name}"].float()), name
 
