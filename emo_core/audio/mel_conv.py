@@ -151,12 +151,17 @@ def _frames(waveform: Tensor, window: int, first: int, last: int | None) -> Tens
 
 def mel_filters() -> Tensor:
     """Triangles [257, 80] from 40 Hz to 8 kHz, evenly spaced in mel."""
-
-    def to_mel(hertz: float) -> float:
-        return 2595 * math.log10(1 + hertz / 700)
-
-    edges = 700 * (10 ** (torch.linspace(to_mel(40), to_mel(8000), MELS + 2, dtype=torch.float64) / 2595) - 1)
+    edges = mel_edges()
     bins = torch.arange(257, dtype=torch.float64)[:, None] * SAMPLE_RATE / 512
     rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     return torch.minimum(rise, fall).clamp(min=0).float()
+
+
+def mel_edges() -> Tensor:
+    """Hz [82] where the mel bands begin, peak and end: band j has its middle at edge j + 1; float64."""
+
+    def to_mel(hertz: float) -> float:
+        return 2595 * math.log10(1 + hertz / 700)
+
+    return 700 * (10 ** (torch.linspace(to_mel(40), to_mel(8000), MELS + 2, dtype=torch.float64) / 2595) - 1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ..audio.mel_conv import MELS, SAMPLE_RATE, MelConvEncoder, heard, normalise
+from ..audio.mel_conv import MELS, MelConvEncoder, heard, mel_edges, normalise
 from ..backend import Backend
 from ..config import AudioConfig
 from .checkpoint import load_state, save_state
@@ -148,9 +148,10 @@ def _other_throats(mels: Tensor, generator: torch.Generator) -> Tensor:
     low, high = (math.log(factor) for factor in THROATS)
     bend = 0.05 * torch.randn(rows, 3, generator=generator)
     factor = torch.empty(rows, 1).uniform_(low, high, generator=generator) + bend
-    hertz = _centres() * torch.exp(-interpolate(factor[:, None], MELS, mode="linear", align_corners=True)[:, 0])
-    edges = _to_mel(torch.tensor([40.0, SAMPLE_RATE / 2]))
-    at = ((_to_mel(hertz) - edges[0]) / (edges[1] - edges[0]) * (MELS + 1) - 1).clamp(0, MELS - 1)
+    edges = mel_edges().float()
+    hertz = edges[1:-1] * torch.exp(-interpolate(factor[:, None], MELS, mode="linear", align_corners=True)[:, 0])
+    low_mel, high_mel = _to_mel(edges[[0, -1]])
+    at = ((_to_mel(hertz) - low_mel) / (high_mel - low_mel) * (MELS + 1) - 1).clamp(0, MELS - 1)
     before = at.floor().long().clamp(max=MELS - 2)
     share = (at - before)[..., None]
     index = before[..., None].expand_as(mels)
@@ -161,12 +162,6 @@ def _other_throats(mels: Tensor, generator: torch.Generator) -> Tensor:
 
 def _to_mel(hertz: Tensor) -> Tensor:
     return 2595 * torch.log10(1 + hertz / 700)
-
-
-def _centres() -> Tensor:
-    """Hz of the middles of the mel bands [80]."""
-    low, high = _to_mel(torch.tensor([40.0, SAMPLE_RATE / 2])).tolist()
-    return 700 * (10 ** (torch.linspace(low, high, MELS + 2)[1:-1] / 2595) - 1)
 
 
 def _mask_bands(mels: Tensor, generator: torch.Generator) -> Tensor:
