@@ -11,7 +11,7 @@ import math
 import shutil
 import tempfile
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -57,6 +57,16 @@ class Phoneme:
     """Seconds."""
     end: float
     """Seconds."""
+    accent: str = ""
+    """espeak-ng's name of the language it is spoken in, "en-us"; empty if unknown."""
+    part: tuple[float, float] = (0.0, 1.0)
+    """Where in the sound, as it was spoken, this begins and ends: less than all of it where it was cut or held."""
+
+    def within(self, start: float, end: float) -> Phoneme:
+        """What is left between two times in seconds."""
+        first, last = max(self.start, start), min(self.end, end)
+        spoken = np.interp((first, last), (self.start, self.end), self.part)
+        return replace(self, start=first, end=last, part=(float(spoken[0]), float(spoken[1])))
 
 
 @dataclass(frozen=True)
@@ -155,7 +165,7 @@ class Synthesiser:
         waveform = _resample(raw.astype(np.float32) / 32768, self._rate)
         starts = [sample / self._rate for sample, _ in self._events] + [len(raw) / self._rate]
         phonemes = (
-            Phoneme(symbol, start, end)
+            Phoneme(symbol, start, end, self._voice.partition("+")[0])
             for (_, symbol), start, end in zip(self._events, starts, starts[1:], strict=False)
             if end > start
         )

@@ -6,7 +6,9 @@ replaced by the melody with glides and vibrato. The phonemes move along, so the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -103,7 +105,13 @@ def _sing(line: Utterance, tune: _Tune, rng: np.random.Generator) -> tuple[Utter
     def move(time: float) -> float:
         return float(np.interp(time, knots[:, 0], knots[:, 1]))
 
-    phonemes = tuple(Phoneme(p.symbol, move(p.start), move(p.end)) for p in line.phonemes)
+    def moved(phoneme: Phoneme) -> Iterator[Phoneme]:
+        """In pieces where its middle is held, each with the part of the sound that is heard in it."""
+        inside = [time for time in knots[:, 0] if phoneme.start < time < phoneme.end]
+        for start, end in pairwise((phoneme.start, *inside, phoneme.end)):
+            yield replace(phoneme.within(start, end), start=move(start), end=move(end))
+
+    phonemes = tuple(piece for phoneme in line.phonemes for piece in moved(phoneme))
     return Utterance(waveform.astype(np.float32), phonemes), np.where(pitch > 0, melody, 0).astype(np.float32)
 
 

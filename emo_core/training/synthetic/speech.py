@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .espeak import SAMPLE_RATE, Phoneme, Synthesiser, Utterance, Voice
@@ -50,6 +52,11 @@ def variants(split: str) -> tuple[str, ...]:
     return _TRAINING if split == "train" else _HELD_OUT[split]
 
 
+def accents() -> dict[str, str]:
+    """espeak-ng's names of the accents and the language each speaks."""
+    return {accent: language for language, names in _ACCENTS.items() for accent in names}
+
+
 def random_voice(rng: np.random.Generator, split: str, language: str | None = None) -> tuple[Voice, str]:
     """A voice of the split and the language it speaks (a random one unless given)."""
     language = language or str(rng.choice(list(_ACCENTS), p=_LANGUAGE_SHARE))
@@ -90,7 +97,7 @@ def join(parts: list[Utterance]) -> Utterance:
     phonemes: list[Phoneme] = []
     start = 0.0
     for part in parts:
-        phonemes += [Phoneme(p.symbol, p.start + start, p.end + start) for p in part.phonemes]
+        phonemes += [replace(p, start=p.start + start, end=p.end + start) for p in part.phonemes]
         start += part.seconds
     return Utterance(np.concatenate([part.waveform for part in parts]), tuple(phonemes))
 
@@ -106,7 +113,7 @@ def cut(utterance: Utterance, seconds: float, start: float = 0.0) -> Utterance:
         fade = min(count, SAMPLE_RATE // 200)
         waveform[count - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     phonemes = tuple(
-        Phoneme(p.symbol, max(p.start - start, 0.0), min(p.end - start, seconds))
+        replace(p, start=p.start - start, end=p.end - start).within(0.0, seconds)
         for p in utterance.phonemes
         if p.end > start and p.start < start + seconds
     )

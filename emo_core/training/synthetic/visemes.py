@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -25,7 +28,8 @@ _PAUSE = 0.09  # s: a shorter gap between phonemes is a stop in the throat, the 
 # symbols: (open, width, round). Open 0..1, width -1..1, round 0..1.
 _TABLE = (
     ("a ä", (0.90, 0.15, 0.0)),
-    ("ɑ ɐ", (0.95, 0.05, 0.0)),
+    ("ɑ", (0.95, 0.05, 0.0)),
+    ("ɐ", (0.70, 0.10, 0.0)),
     ("ɒ", (0.80, -0.20, 0.35)),
     ("æ", (0.80, 0.45, 0.0)),
     ("ʌ", (0.65, 0.10, 0.0)),
@@ -62,6 +66,22 @@ _TABLE = (
     ("h ɦ ħ ʔ", (0.38, 0.10, 0.0)),
 )
 _BILABIAL = "pbm"
+_GLIDE = (-0.2, 0.5)  # where a vowel of two letters leaves the first and reaches the second, from the half, in letters
+_MEANT = {
+    "de": {"ɜ": "ɐ"},
+    "en-029": {"ɜ": "ɔ", "ʌ": "ɔ", "ɪ": "i"},
+    "en-gb-scotland": {"ɪ": "ɘ"},
+    "pt-br": {"y": "i", "æ": "ɐ"},
+}
+"""What espeak-ng writes in an accent, and the vowel whose first two resonances it speaks there."""
+_OPENNESS = (
+    *((280, 0.20), (350, 0.26), (400, 0.34), (450, 0.41), (500, 0.47)),
+    *((570, 0.60), (640, 0.68), (700, 0.76), (780, 0.84), (870, 0.93)),
+)
+"""The first resonance in Hz of a grown-up's voice and the opening it goes with: the lower the jaw, the higher it is
+(Lindblom and Sundberg, 1971). Where languages agree on a vowel, this is the table's opening."""
+MEASURED_AT = (0.15, 0.3, 0.5, 0.7, 0.85)
+"""The points of a vowel at which its first resonance is known."""
 VOWELS = frozenset("aäɑɐɒæʌɛeɪᵻiɨəɘɜɚɝɔoɤʊuɯʉyʏøɵœ")
 """Symbols that can be held or sung."""
 
@@ -85,16 +105,18 @@ def base_symbols(symbol: str) -> str:
 def mouth_tracks(utterance: Utterance, prosody: Prosody) -> np.ndarray:
     """The mouth of an utterance: float32 [ceil(seconds * 200), 3], columns `MOUTH`.
 
-    Loudness, relative to the clip, scales how far vowels open (0.65 to 1.1 of the table's value);
+    Loudness, relative to the clip, scales how far vowels open (0.65 to 1.1 of what they sound like);
     pauses and p, b, m close the mouth fully.
     """
     count = int(np.ceil(utterance.seconds * RATE))
     targets = np.zeros((count, len(MOUTH)))
     lips = np.zeros(count)
-    for letter, shape, start, end in _shapes(utterance.phonemes):
+    for letters, sound, start, end in _sounding(utterance.phonemes):
         first, last = round((start - _ANTICIPATION) * RATE), round((end - _ANTICIPATION) * RATE)
-        targets[max(first, 0) : max(last, 0)] = shape
-        if letter in _BILABIAL:  # one sample wider on both sides, so that a video frame can hit the closing
+        rows = np.arange(min(max(first, 0), count), min(max(last, 0), count))
+        times = (rows + 0.5) / RATE + _ANTICIPATION
+        targets[rows] = _shapes(letters, sound, np.interp(times, (sound.start, sound.end), sound.part))
+        if letters in _BILABIAL:  # one sample wider on both sides, so that a video frame can hit the closing
             lips[max(first - 2, 0) : max(last + 2, 0)] = 1
     smooth = gaussian_filter1d(targets, _SMOOTHING * RATE, axis=0, mode="nearest")
     closing = np.clip(1.25 * gaussian_filter1d(lips, _LIP_SMOOTHING * RATE), 0, 1)
@@ -102,22 +124,50 @@ def mouth_tracks(utterance: Utterance, prosody: Prosody) -> np.ndarray:
     return np.clip(smooth, (0, -1, 0), 1).astype(np.float32)
 
 
-def _shapes(phonemes: tuple[Phoneme, ...]) -> Iterator[tuple[str, tuple[float, float, float], float, float]]:
-    """Every mouth shape with its time; a diphthong gives two."""
-    table = viseme_table()
+def _sounding(phonemes: tuple[Phoneme, ...]) -> Iterator[tuple[str, Phoneme, float, float]]:
+    """Letters and sound whose mouth is shown, and from when to when: a short stop keeps the mouth of the last."""
     end_of_last = 0.0
     last = None
     for phoneme in phonemes:
         letters = base_symbols(phoneme.symbol)
         if letters:
-            edges = np.linspace(phoneme.start, phoneme.end, len(letters) + 1)
-            for letter, start, end in zip(letters, edges, edges[1:], strict=False):
-                last = (letter, table[letter])
-                end_of_last = end
-                yield (*last, start, end)
-        elif last and phoneme.end - phoneme.start < _PAUSE and phoneme.start - end_of_last < 1e-3:
-            yield (*last, phoneme.start, phoneme.end)
-            end_of_last = phoneme.end
+            last = (letters, phoneme)
+        elif not last or phoneme.end - phoneme.start >= _PAUSE or phoneme.start - end_of_last >= 1e-3:
+            continue
+        end_of_last = phoneme.end
+        yield (*last, phoneme.start, phoneme.end)
+
+
+def _shapes(letters: str, sound: Phoneme, at: np.ndarray) -> np.ndarray:
+    """Mouth shapes [T, 3] at points 0..1 of a sound [T], from the first letter's to the last's.
+
+    Vowels glide, later than halfway; consonants jump. How far vowels open is how they sound in the accent
+    (`vowels.json`): what one language writes like another, it may say far more open or closed.
+    """
+    table, letters = viseme_table(), _MEANT.get(sound.accent, {}).get(letters, letters)
+    shapes = np.array([table[letter] for letter in letters])
+    share = np.arange(1, len(letters)) / len(letters)
+    early, late = _GLIDE if letters[0] in VOWELS else (0.0, 1e-6)
+    times = np.stack([share + early / len(letters), share + late / len(letters)], axis=1).ravel()
+    which = np.repeat(np.arange(len(letters)), 2)[1:-1]
+    made = shapes[np.zeros(len(at), int)]
+    if len(letters) > 1:
+        made = np.stack([np.interp(at, times, column[which]) for column in shapes.T], axis=1)
+    resonance = first_resonances().get(sound.accent, {}).get(bare(sound.symbol))
+    if resonance:
+        made[:, 0] = np.interp(np.interp(at, MEASURED_AT, resonance), *np.transpose(_OPENNESS))
+    return made
+
+
+def bare(symbol: str) -> str:
+    """An IPA symbol without marks of stress and length."""
+    return symbol.translate(dict.fromkeys(map(ord, "ˈˌː")))
+
+
+@cache
+def first_resonances() -> dict[str, dict[str, list[float]]]:
+    """Accent and IPA symbol to Hz at `MEASURED_AT`; made by `scripts/vowel_openings.py`."""
+    return json.loads(Path(__file__).with_name("vowels.json").read_text(encoding="utf-8"))
 
 
 def _effort(prosody: Prosody, count: int) -> np.ndarray:

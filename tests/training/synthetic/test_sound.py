@@ -1,5 +1,7 @@
 """Speech, singing and the mouth that follows them; espeak-ng really runs."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,9 +16,16 @@ from emo_core.training.synthetic.espeak import (
     Voice,
 )
 from emo_core.training.synthetic.prosody import measure
-from emo_core.training.synthetic.speech import cut, join, silence, speak_clip, variants
+from emo_core.training.synthetic.speech import accents, cut, join, silence, speak_clip, variants
 from emo_core.training.synthetic.texts import LANGUAGES, SPLITS, random_sentence, split_of
-from emo_core.training.synthetic.visemes import RATE, base_symbols, mouth_tracks, viseme_table
+from emo_core.training.synthetic.visemes import (
+    MEASURED_AT,
+    RATE,
+    base_symbols,
+    first_resonances,
+    mouth_tracks,
+    viseme_table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +118,8 @@ def test_joining_moves_the_phonemes_and_cutting_drops_those_outside() -> None:
     tone = Utterance(np.ones(SAMPLE_RATE, np.float32), (Phoneme("a", 0.0, 0.5), Phoneme("m", 0.5, 1.0)))
     joined = join([silence(0.25), tone])
     assert joined.phonemes[0] == Phoneme("a", 0.25, 0.75)
-    assert cut(joined, 0.4, start=0.3).phonemes == (Phoneme("a", 0.0, pytest.approx(0.4)),)
+    middle = (pytest.approx(0.1), pytest.approx(0.9))
+    assert cut(joined, 0.4, start=0.3).phonemes == (Phoneme("a", 0.0, pytest.approx(0.4), part=middle),)
 
 
 def test_pitch_of_a_buzz_is_measured_within_one_percent() -> None:
@@ -145,6 +155,39 @@ def test_loudness_scales_how_far_the_mouth_opens() -> None:
     noise[SAMPLE_RATE:] *= 0.1
     mouth = mouth_tracks(Utterance(noise, (Phoneme("a", 0.0, 2.0),)), measure(noise))[:, 0]
     assert mouth[100] > 1.2 * mouth[300] > 0
+
+
+def test_a_vowel_opens_as_its_accent_sounds_whatever_it_is_written_like() -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32)
+
+    def shape(symbol: str, accent: str) -> np.ndarray:
+        return mouth_tracks(Utterance(noise, (Phoneme(symbol, 0.0, 0.5, accent),)), measure(noise))[50]
+
+    def opening(symbol: str, accent: str) -> float:
+        return float(shape(symbol, accent)[0])
+
+    assert opening("ɜː", "de") > 1.3 * opening("ɜː", "en-us"), "German ends Mutter as others say but"
+    assert opening("ɪ", "en-gb-scotland") > 1.5 * opening("ɪ", "en-029")
+    assert shape("y", "pt-br")[1] > 0.5 > -0.3 > shape("y", "de")[1], "Brazil's espeak-ng writes y and says i"
+    assert opening("a", "es") == pytest.approx(opening("a", ""), rel=0.05), "what all agree on is the table's"
+
+
+def test_every_accent_has_its_vowels_measured() -> None:
+    for accent in accents():
+        known = first_resonances()[accent]
+        assert len(known) >= 8
+        assert all(len(hertz) == len(MEASURED_AT) and 200 < min(hertz) <= max(hertz) < 1000 for hertz in known.values())
+        assert known["i"][0] < known.get("e", known.get("ɛ", known.get("eɪ")))[0] < 1000
+
+
+def test_a_diphthong_glides_from_one_vowel_to_the_other_and_in_its_own_time() -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
+    said = Utterance(noise, (Phoneme("aɪ", 0.0, 1.0, "en-us"),))
+    mouth = mouth_tracks(said, measure(noise))[:, 0]
+    assert mouth[60] > mouth[120] > mouth[140] > mouth[170] > 0
+    held = (Phoneme("aɪ", 0.0, 0.8, "en-us", (0.0, 0.3)), Phoneme("aɪ", 0.8, 1.0, "en-us", (0.3, 1.0)))
+    held_mouth = mouth_tracks(Utterance(noise, held), measure(noise))[:, 0]
+    assert held_mouth[140] > 0.95 * held_mouth[60], "what is held sounds like a"
 
 
 def test_affricates_diphthongs_and_marks_are_read() -> None:
@@ -187,3 +230,11 @@ def test_a_song_follows_its_melody(synthesiser: Synthesiser) -> None:
     assert both.sum() > 100
     assert np.median(cents) < 40  # vibrato alone is up to 45
     assert len(np.unique(np.round(asked[both]))) >= 3
+    pieces = [p for p in song.utterance.phonemes if p.part != (0.0, 1.0)]
+    assert pieces[0].part[0] == 0
+    for before, after in pairwise(pieces[:-3]):  # the last may be cut off where the clip ends
+        whole = before.part[1] == pytest.approx(1)
+        assert after.part[0] == pytest.approx(0 if whole else before.part[1])
+        assert whole or (after.symbol == before.symbol and after.start == pytest.approx(before.end))
+    held = [p for p in pieces if p.part == (pytest.approx(0.25), pytest.approx(0.65))]
+    assert max(p.end - p.start for p in held) > 0.3
