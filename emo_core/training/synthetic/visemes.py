@@ -86,6 +86,7 @@ VOWELS = frozenset("aäɑɐɒæʌɛeɪᵻiɨəɘɜɚɝɔoɤʊuɯʉyʏøɵœ")
 """Symbols that can be held or sung."""
 
 
+@cache
 def viseme_table() -> dict[str, tuple[float, float, float]]:
     """IPA symbol to its mouth shape (open, width, round)."""
     return {symbol: shape for symbols, shape in _TABLE for symbol in symbols.split()}
@@ -148,11 +149,9 @@ def _shapes(letters: str, sound: Phoneme, at: np.ndarray) -> np.ndarray:
     shapes = np.array([table[letter] for letter in letters])
     share = np.arange(1, len(letters)) / len(letters)
     early, late = _GLIDE if letters[0] in VOWELS else (0.0, 1e-6)
-    times = np.stack([share + early / len(letters), share + late / len(letters)], axis=1).ravel()
-    which = np.repeat(np.arange(len(letters)), 2)[1:-1]
-    made = shapes[np.zeros(len(at), int)]
-    if len(letters) > 1:
-        made = np.stack([np.interp(at, times, column[which]) for column in shapes.T], axis=1)
+    glides = np.stack([share + early / len(letters), share + late / len(letters)], axis=1)
+    times = (0.0, *glides.ravel(), 1.0)  # each letter's from and until
+    made = np.stack([np.interp(at, times, np.repeat(column, 2)) for column in shapes.T], axis=1)
     resonance = first_resonances().get(sound.accent, {}).get(bare(sound.symbol))
     if resonance:
         made[:, 0] = np.interp(np.interp(at, MEASURED_AT, resonance), *np.transpose(_OPENNESS))
