@@ -88,11 +88,12 @@ def sample(values: np.ndarray, rate: float, at: np.ndarray) -> np.ndarray:
 
 
 def brow(prosody: Prosody) -> np.ndarray:
-    """Brows -1..1 at `PROSODY_RATE`: the voice's pitch against what it was and will be within about a second.
+    """Brows -1..1 at `PROSODY_RATE`: the voice's pitch against what it was and will be within a phrase.
 
-    Against the median of a whole clip it could not be told from any part of it, which is all that a network hears.
+    Against the median of a whole clip it could not be told from any part of it, which is all that a network hears;
+    against the second around alone it would leave the pitch that is heard too often (docs/emo_tiny.md).
     """
-    near, around = (smooth_over_gaps(prosody.relative_pitch, sigma * PROSODY_RATE) for sigma in (0.08, 0.5))
+    near, around = (smooth_over_gaps(prosody.relative_pitch, sigma * PROSODY_RATE) for sigma in (0.08, 0.7))
     return np.tanh(5 * (near - around))
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from .types import TRACKS
 
-FORMAT = 2
-"""Version of the shards' layout."""
+FORMAT = 3
+"""Version of the shards: of their layout and of the world they show. Faces that answer to their sound in another way
+are another truth, which must not be measured or learned in the same folder."""
 IDENTITY_SEEDS = {
     "train": (0, 1_500_000_000),
     "validation": (1_500_000_000, 1_750_000_000),

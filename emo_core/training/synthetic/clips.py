@@ -210,7 +210,9 @@ def _missing(out: Path, clips: int, plan: ClipPlan) -> Iterator[tuple[int, int]]
             yield index, wanted
             continue
         found = json.loads(meta.read_text())
-        if found["format"] != FORMAT or ClipPlan(**found["plan"]) != plan:
+        if found["format"] != FORMAT:
+            raise ClipsError(f"{meta} has format {found['format']}, not {FORMAT}; use another folder or delete it")
+        if ClipPlan(**found["plan"]) != plan:
             raise ClipsError(f"{meta} was made with {found['plan']}, not {asdict(plan)}; use another folder")
         if len(found["clips"]) < wanted:
             yield index, wanted

@@ -1,6 +1,7 @@
 """Training clips: deterministic, resumable, atomic, and readable without loading them."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_core.training.synthetic.clip_plan import FASTEST, IDENTITY_SEEDS, ClipPlan, ClipsError
+from emo_core.training.synthetic.clip_plan import FASTEST, FORMAT, IDENTITY_SEEDS, ClipPlan, ClipsError
 from emo_core.training.synthetic.clip_shards import ClipShards
 from emo_core.training.synthetic.clips import Stage, main, make_clips, shard_name, write_shard
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
@@ -86,6 +87,16 @@ def test_an_interrupted_shard_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_another_plan_in_the_same_folder_is_refused(made: Path) -> None:
     with pytest.raises(ClipsError, match="use another folder"):
         make_clips(made, 5, ClipPlan(seed=4, size=32, frames=6, drawn_share=1.0, shard_clips=2))
+
+
+def test_clips_of_an_earlier_world_are_neither_read_nor_added_to(made: Path, tmp_path: Path) -> None:
+    old = shutil.copytree(made, tmp_path / "old")
+    meta = next(old.glob("shard-*/meta.json"))
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"format": FORMAT - 1}))
+    with pytest.raises(ClipsError, match=f"format {FORMAT - 1}, not {FORMAT}"):
+        ClipShards(old)
+    with pytest.raises(ClipsError, match=f"format {FORMAT - 1}, not {FORMAT}"):
+        make_clips(old, 5, ClipShards(made).plan)
 
 
 def test_a_folder_without_shards_says_how_to_make_some(tmp_path: Path) -> None:
