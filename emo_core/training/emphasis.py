@@ -21,7 +21,7 @@ Emphasis = Mapping[str, float | Mapping[str, float]]
 """What is heard of each track: how many times what is told of it, or how many times what is told of several."""
 
 
-def heard(emphasis: Emphasis) -> Tensor:
+def as_matrix(emphasis: Emphasis) -> Tensor:
     """The matrix [5, 5] by which told tracks are heard: a row for each of `TOLD`, a column for what is told of each.
 
     Raises ValueError for a track that tokens do not tell, and for one that would be heard turned round or not at all.
@@ -40,7 +40,7 @@ def heard(emphasis: Emphasis) -> Tensor:
 
 @torch.no_grad()
 def emphasise(model: Emo, matrix: Tensor) -> None:
-    """Hear what tokens tell through a matrix [5, 5] (`heard`); the inverse takes it back."""
+    """Hear what tokens tell through a matrix [5, 5] (`as_matrix`); the inverse takes it back."""
     directions = Telling(model.config.audio).directions.double()
     change = directions @ (matrix - torch.eye(len(TOLD)).to(matrix)) @ directions.T  # [D, D]
     for name, layer in model.backbone.named_modules():

@@ -23,7 +23,7 @@ from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
 from .checkpoint import load_state, save_state, write_text
 from .decoded_faces import DecodedFaces
 from .emo_task import EmoTask
-from .emphasis import Emphasis, emphasise, heard
+from .emphasis import Emphasis, as_matrix, emphasise
 from .expression_reader import ExpressionReader, ReaderTask
 from .finder_task import FinderTask
 from .initialise import initialise
@@ -115,7 +115,7 @@ class Recipe:
             "brow": 1.8,
         }
     )
-    """How many times as loud the exported file hears what tokens tell (`heard`), chosen on validation clips."""
+    """How many times as loud the exported file hears what tokens tell (`as_matrix`), chosen on validation clips."""
     validation: Validation = field(default_factory=lambda: Validation(600, 2, 8, 1.0, 1.0))
     held_out: int = 8
     """Clips of the folder that are not trained on, for validation."""
@@ -186,7 +186,7 @@ def start_from(file: Path, folder: Path) -> None:
     model = Emo(today, backend=Backend())
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
     emphasis = provenance["recipe"].get("emphasis", {})
-    emphasise(model, heard(emphasis).inverse())
+    emphasise(model, as_matrix(emphasis).inverse())
     save_state(folder / LISTENING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
@@ -365,7 +365,7 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
     config: EmoConfig = tiny_config(open_vae(folder).config.scaling)
     model = Emo(config, backend=Backend())
     model.load_state_dict(load_state(folder / stages[-1] / "model.safetensors"))
-    emphasise(model, heard(recipe.emphasis))
+    emphasise(model, as_matrix(recipe.emphasis))
     tensors = {name.removeprefix("encoders."): value for name, value in model.state_dict().items()}
     files = {prefix: folder / path for prefix, path in COMPANION_FILES.items()} | {"vae": _vae_file(folder)}
     for prefix, file in files.items():

@@ -7,7 +7,7 @@ import torch
 from training.moving_model import moving_model
 
 from emo_core.models.emo import Emo
-from emo_core.training.emphasis import Emphasis, emphasise, heard
+from emo_core.training.emphasis import Emphasis, as_matrix, emphasise
 from emo_core.training.telling import TOLD, Telling
 
 
@@ -33,7 +33,7 @@ def test_a_gain_of_two_is_as_if_the_tokens_told_twice_as_much(model: Emo) -> Non
     twice = tokens + (tokens @ told)[..., None] * told
     expected = keys_and_values(model, twice)
     assert not close(keys_and_values(model, tokens), expected)
-    emphasise(model, heard({"brow": 2.0}))
+    emphasise(model, as_matrix({"brow": 2.0}))
     assert close(keys_and_values(model, tokens), expected)
 
 
@@ -42,13 +42,13 @@ def test_what_tokens_hold_beside_it_is_heard_as_before(model: Emo) -> None:
     directions = Telling(model.config.audio).directions
     beside = tokens - tokens @ directions @ directions.T
     before = keys_and_values(model, beside)
-    emphasise(model, heard(dict.fromkeys(TOLD, 3.0)))
+    emphasise(model, as_matrix(dict.fromkeys(TOLD, 3.0)))
     assert close(keys_and_values(model, beside), before)
 
 
 def test_the_inverse_gain_takes_it_back(model: Emo) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    matrix = heard({"width": {"width": 1.9, "round": 1.1, "open": -0.3}, "brow": 2.6})
+    matrix = as_matrix({"width": {"width": 1.9, "round": 1.1, "open": -0.3}, "brow": 2.6})
     emphasise(model, matrix)
     changed = {name for name, value in model.state_dict().items() if not value.equal(before[name])}
     assert changed == {n for n in before if n.endswith(("audio_attn.to_k.weight", "audio_attn.to_v.weight"))}
@@ -61,7 +61,7 @@ def test_a_track_can_hear_what_is_told_of_another(model: Emo) -> None:
     directions = Telling(model.config.audio).directions
     width, round_ = (directions[:, list(TOLD).index(name)] for name in ("width", "round"))
     expected = keys_and_values(model, tokens + (tokens @ (width + 0.5 * round_))[..., None] * width)
-    emphasise(model, heard({"width": {"width": 2.0, "round": 0.5}}))
+    emphasise(model, as_matrix({"width": {"width": 2.0, "round": 0.5}}))
     assert close(keys_and_values(model, tokens), expected)
 
 
@@ -75,4 +75,4 @@ def test_a_track_can_hear_what_is_told_of_another(model: Emo) -> None:
 )
 def test_gains_that_mean_nothing_are_refused(emphasis: Emphasis, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        heard({"brow": 2.0} | emphasis)
+        as_matrix({"brow": 2.0} | emphasis)

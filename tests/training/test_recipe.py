@@ -18,7 +18,7 @@ from emo_core.checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
 from emo_core.media.video import Sound
 from emo_core.models.emo import Emo
 from emo_core.training.audio_encoder import AudioPlan
-from emo_core.training.emphasis import emphasise, heard
+from emo_core.training.emphasis import as_matrix, emphasise
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
 from emo_core.training.recipe import Recipe, export, start_from, train
@@ -139,7 +139,7 @@ def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
     given = load_file(BUILT_IN)
     model = Emo(tiny_config(), backend=Backend())
     model.load_state_dict(load_file(tmp_path / "listening" / "model.safetensors"))
-    emphasise(model, heard(provenance(BUILT_IN)["recipe"].get("emphasis", {})))
+    emphasise(model, as_matrix(provenance(BUILT_IN)["recipe"].get("emphasis", {})))
     for name, value in model.state_dict().items():
         assert value.half().equal(given[name.removeprefix("encoders.")]), name
     for name, value in load_file(tmp_path / "audio" / "audio_encoder.safetensors").items():
