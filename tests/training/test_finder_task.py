@@ -14,7 +14,7 @@ from emo_core.backend import Backend
 from emo_core.models.head_finder import HeadFinder
 from emo_core.training.finder_task import FinderTask, reframed
 from emo_core.training.loop import Loop, LoopPlan
-from emo_core.training.synthetic.clip_plan import ClipPlan
+from emo_core.training.synthetic.clip_plan import FORMAT, ClipPlan
 from emo_core.training.synthetic.clip_shards import ClipShards
 
 SIZE, FRAMES, CLIPS = 64, 5, 12
@@ -40,7 +40,7 @@ def write_blobs(folder: Path, seed: int, *, portraits: int) -> ClipShards:
         np.save(shard / f"{kind}.npy", pictures)
         np.save(shard / f"{boxes}.npy", where)
     clips = [asdict(plan.clip(index)) for index in range(CLIPS)]
-    (shard / "meta.json").write_text(json.dumps({"format": 2, "plan": asdict(plan), "clips": clips}))
+    (shard / "meta.json").write_text(json.dumps({"format": FORMAT, "plan": asdict(plan), "clips": clips}))
     return ClipShards(folder)
 
 
