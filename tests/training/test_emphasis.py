@@ -73,6 +73,10 @@ def test_a_track_can_hear_what_is_told_of_another(model: Emo) -> None:
         ({"width": {"smile": 0.5}}, "gain of 'smile' in 'width' is 0.5"),
     ],
 )
-def test_gains_that_mean_nothing_are_refused(emphasis: Emphasis, message: str) -> None:
+def test_gains_that_mean_nothing_are_refused_and_nothing_changes(
+    model: Emo, emphasis: Emphasis, message: str
+) -> None:
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     with pytest.raises(ValueError, match=message):
-        as_matrix({"brow": 2.0} | emphasis)
+        emphasise(model, as_matrix({"brow": 2.0} | emphasis))
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())

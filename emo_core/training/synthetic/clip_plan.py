@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +28,14 @@ SAMPLE_RATE = 16000
 
 class ClipsError(RuntimeError):
     """Clips cannot be made or read as asked."""
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What a shard's meta.json says; raises ClipsError if it is of another `FORMAT`."""
+    meta = json.loads(path.read_text())
+    if meta["format"] != FORMAT:
+        raise ClipsError(f"{path} has format {meta['format']}, not {FORMAT}; use another folder, or delete this one")
+    return meta
 
 
 @dataclass(frozen=True)

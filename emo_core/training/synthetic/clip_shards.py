@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from .clip_plan import FORMAT, SAMPLE_RATE, ClipInfo, ClipPlan, ClipsError
+from .clip_plan import SAMPLE_RATE, ClipInfo, ClipPlan, ClipsError, read_meta
 
 
 class ClipShards:
@@ -26,9 +25,7 @@ class ClipShards:
         """Who does what in each clip."""
         plans = []
         for shard, path in enumerate(sorted(self.folder.glob("shard-*/meta.json"))):
-            meta = json.loads(path.read_text())
-            if meta["format"] != FORMAT:
-                raise ClipsError(f"{path} has format {meta['format']}, not {FORMAT}; make the clips again")
+            meta = read_meta(path)
             plans.append(ClipPlan(**meta["plan"]))
             self._shards.append(path.parent)
             self._places += [(shard, row) for row in range(len(meta["clips"]))]

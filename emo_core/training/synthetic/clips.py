@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .clip_plan import FORMAT, IDENTITY_SEEDS, SAMPLE_RATE, ClipInfo, ClipPlan, ClipsError
+from .clip_plan import FORMAT, IDENTITY_SEEDS, SAMPLE_RATE, ClipInfo, ClipPlan, ClipsError, read_meta
 from .types import TRACKS, FaceState, Performance, Portrait
 
 LOG = logging.getLogger(__name__)
@@ -209,9 +209,7 @@ def _missing(out: Path, clips: int, plan: ClipPlan) -> Iterator[tuple[int, int]]
         if not meta.is_file():
             yield index, wanted
             continue
-        found = json.loads(meta.read_text())
-        if found["format"] != FORMAT:
-            raise ClipsError(f"{meta} has format {found['format']}, not {FORMAT}; use another folder or delete it")
+        found = read_meta(meta)
         if ClipPlan(**found["plan"]) != plan:
             raise ClipsError(f"{meta} was made with {found['plan']}, not {asdict(plan)}; use another folder")
         if len(found["clips"]) < wanted:
