@@ -17,6 +17,7 @@ from ..audio.mel_conv import MELS, MelConvEncoder, heard, mel_edges, normalise
 from ..backend import Backend
 from ..config import AudioConfig
 from .checkpoint import load_state, save_state
+from .synthetic.clip_plan import FORMAT
 
 LOG = logging.getLogger(__name__)
 WEIGHTS = (3.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.15, 0.15, 0.15, 1.0, 2.0, 0.15)
@@ -61,8 +62,10 @@ def corpus(
 ) -> tuple[Tensor, Tensor]:
     """What is `heard` [N, 80 + periods, 2T] in half precision and tracks [N, T, 12] of synthesised clips.
 
-    It is made once per folder.
+    It is made once per folder; raises ValueError for what was made of another world (`clip_plan.FORMAT`).
     """
+    from safetensors import safe_open
+
     from .synthetic.corpus import speech_corpus
 
     path = folder / f"corpus-{split}-{seed}.safetensors"
@@ -73,12 +76,12 @@ def corpus(
         ):
             sounds.append(heard(normalise(torch.from_numpy(waveform))[None], periods)[0].half())
             tracks.append(torch.from_numpy(track))
-        save_state(path, {"sounds": torch.stack(sounds), "tracks": torch.stack(tracks)})
+        save_state(path, {"sounds": torch.stack(sounds), "tracks": torch.stack(tracks)}, {"format": str(FORMAT)})
+    with safe_open(str(path), "pt") as opened:
+        made_in = (opened.metadata() or {}).get("format", "none")
+    if made_in != str(FORMAT):
+        raise ValueError(f"{path} has format {made_in}, not {FORMAT}: delete it to make it anew")
     made = load_state(path)
-    if made["tracks"].shape[-1] != len(WEIGHTS):
-        raise ValueError(
-            f"{path} has {made['tracks'].shape[-1]} tracks, needed are {len(WEIGHTS)}: delete it to make it anew"
-        )
     return made["sounds"], made["tracks"]
 
 

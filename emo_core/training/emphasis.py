@@ -17,6 +17,8 @@ from ..models.emo import Emo
 from ..modules.attention import Attention
 from .telling import TOLD, Telling
 
+FLATTENED = 1e3
+"""Condition of a matrix from which on it is not taken back exactly from weights in half precision."""
 Emphasis = Mapping[str, float | Mapping[str, float]]
 """What is heard of each track: how many times what is told of it, or how many times what is told of several."""
 
@@ -24,7 +26,8 @@ Emphasis = Mapping[str, float | Mapping[str, float]]
 def as_matrix(emphasis: Emphasis) -> Tensor:
     """The matrix [5, 5] by which told tracks are heard: a row for each of `TOLD`, a column for what is told of each.
 
-    Raises ValueError for a track that tokens do not tell, and for one that would be heard turned round or not at all.
+    Raises ValueError for a track that tokens do not tell, for one that would be heard turned round or not at all, and
+    for tracks that could not be told apart any more.
     """
     matrix = torch.eye(len(TOLD), dtype=torch.float64)
     for name, gains in emphasis.items():
@@ -35,6 +38,11 @@ def as_matrix(emphasis: Emphasis) -> Tensor:
                     f"gain of {told!r} in {name!r} is {gain}: give a positive number for one of {', '.join(TOLD)}"
                 )
             matrix[list(TOLD).index(name), list(TOLD).index(told)] = gain
+    if torch.linalg.cond(matrix) > FLATTENED:
+        raise ValueError(
+            f"emphasis {dict(emphasis)} makes two tracks sound alike, so it could not be taken back: lower the gains "
+            "of one in another"
+        )
     return matrix
 
 

@@ -22,6 +22,7 @@ from emo_core.training.audio_encoder import (
     widened,
 )
 from emo_core.training.checkpoint import save_state
+from emo_core.training.synthetic.clip_plan import FORMAT
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 
 try:
@@ -112,9 +113,12 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.01
 
 
-def test_a_corpus_of_an_older_version_is_refused_and_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("metadata", "said"), [(None, "none"), ({"format": "1"}, "1")])
+def test_a_corpus_of_an_older_world_is_refused_and_kept(
+    metadata: dict[str, str] | None, said: str, tmp_path: Path
+) -> None:
     old = tmp_path / "corpus-train-1.safetensors"
-    save_state(old, {"sounds": torch.zeros(2, 80, 40), "tracks": torch.zeros(2, 20, 11)})
-    with pytest.raises(ValueError, match=r"corpus-train-1\.safetensors has 11 tracks, needed are 12: delete it"):
+    save_state(old, {"sounds": torch.zeros(2, 80, 40), "tracks": torch.zeros(2, 20, 12)}, metadata)
+    with pytest.raises(ValueError, match=rf"corpus-train-1\.safetensors has format {said}, not {FORMAT}: delete it"):
         corpus(tmp_path, PLAN, 0, "train", 2, 1)
     assert old.is_file()

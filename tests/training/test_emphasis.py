@@ -71,6 +71,7 @@ def test_a_track_can_hear_what_is_told_of_another(model: Emo) -> None:
         ({"smile": 2.0}, "gain of 'smile' in 'smile' is 2"),
         ({"open": 0.0}, "is 0.0: give"),
         ({"width": {"smile": 0.5}}, "gain of 'smile' in 'width' is 0.5"),
+        ({"width": {"round": 1.0}, "round": {"width": 1.0}}, "makes two tracks sound alike"),
     ],
 )
 def test_gains_that_mean_nothing_are_refused_and_nothing_changes(

@@ -16,7 +16,7 @@ from emo_core.config import AudioConfig
 from emo_core.training.audio_encoder import AudioPlan, load_audio_encoder
 from emo_core.training.checkpoint import load_state, save_state
 from emo_core.training.spoken_clips import SPEEDS, SpokenClips, encode_spoken, head
-from emo_core.training.synthetic.clip_plan import FASTEST
+from emo_core.training.synthetic.clip_plan import FASTEST, FORMAT
 from emo_core.training.synthetic.corpus import SPEECH_TRACKS
 from emo_core.training.synthetic.head_motion import rotation_speed
 from emo_core.training.synthetic.types import TRACKS
@@ -35,7 +35,8 @@ def folder(tmp_path: Path) -> Path:
         ramp = torch.arange(ROWS, dtype=torch.float32)[None, :, None] + torch.arange(len(SPEECH_TRACKS)) * 1000
         tracks = ramp + 100_000 * seed + 10_000 * torch.arange(PLAN.clips)[:, None, None]
         sounds = torch.randn(PLAN.clips, 80, 2 * ROWS).half()
-        save_state(tmp_path / f"corpus-train-{seed}.safetensors", {"sounds": sounds, "tracks": tracks})
+        path = tmp_path / f"corpus-train-{seed}.safetensors"
+        save_state(path, {"sounds": sounds, "tracks": tracks}, {"format": str(FORMAT)})
     return tmp_path
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from .types import TRACKS
 
 FORMAT = 3
-"""Version of the shards: of their layout and of the world they show. Faces that answer to their sound in another way
-are another truth, which must not be measured or learned in the same folder."""
+"""Version of the shards, and of the audio encoder's sounds: of their layout and of the world they show. Faces that
+answer to their sound in another way are another truth, which must not be measured or learned in the same folder."""
 IDENTITY_SEEDS = {
     "train": (0, 1_500_000_000),
     "validation": (1_500_000_000, 1_750_000_000),
