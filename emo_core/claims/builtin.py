@@ -48,14 +48,23 @@ QUICK = Effort(clips=8, moved=4, long_videos=0, speed_clips=2, voice_people=0, t
 
 def held_out_clips(data: Path, split: str, count: int) -> ClipShards:
     """The first clips of a split below `data`, made if there are fewer than `count`."""
-    folder = data / split
+    return _held_out(data / split, count, ClipPlan(seed=SEED, split=split, frames=FRAMES))
+
+
+def held_out_faces(data: Path, split: str, count: int) -> ClipShards:
+    """People of a split in nine pictures each, faces posed at random, likewise."""
+    plan = ClipPlan(seed=SEED, split=split, frames=9, portraits=1, posed=True)
+    return _held_out(data / f"{split}-posed", count, plan)
+
+
+def _held_out(folder: Path, count: int, plan: ClipPlan) -> ClipShards:
     try:
         clips = ClipShards(folder)
         if len(clips) >= count:
             return clips
     except ClipsError as error:
         LOG.info("%s", error)
-    make_clips(folder, count, ClipPlan(seed=SEED, split=split, frames=FRAMES))
+    make_clips(folder, count, plan)
     return ClipShards(folder)
 
 

@@ -48,14 +48,22 @@ def _speeds(row: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def instrument_table(rows: list[Accuracy]) -> str:
-    """Markdown of `training.instrument.accuracy`."""
+def instrument_table(posed: list[Accuracy], clips: list[Accuracy]) -> str:
+    """Markdown of `training.instrument`'s `accuracy_of_views` and `accuracy`."""
     lines = [
-        "| quantity | r, all frames | r within a clip, median | mean absolute error |",
-        "|---|---|---|---|",
+        "| quantity | posed people: r, all pictures | r within a person, median | mean absolute error "
+        "| clips: r, all frames | r within a clip, median | mean absolute error |",
+        "|---|---|---|---|---|---|---|",
     ]
-    lines += [f"| {row.name} | {_r(row.pooled)} | {_r(row.within)} | {row.error:.3g} |" for row in rows]
+    of_posed = {row.name: row for row in posed}
+    for row in clips:
+        cells = _accuracy(of_posed[row.name]) if row.name in of_posed else ("–",) * 3
+        lines.append(f"| {row.name} | {' | '.join((*cells, *_accuracy(row)))} |")
     return "\n".join(lines) + "\n"
+
+
+def _accuracy(row: Accuracy) -> tuple[str, str, str]:
+    return _r(row.pooled), _r(row.within), f"{row.error:.3g}"
 
 
 def _r(value: float) -> str:

@@ -53,7 +53,7 @@ class Studio:
         self.wish = wish or Wish(margin=MARGIN)
         self.animator, self.instrument = Animator.open(model), Instrument.open()
         self.fps = self.wish.fps or self.animator.config.preset.fps
-        self._versions = [_digest(model), _digest(INSTRUMENT), json.dumps(asdict(clips.plan))]
+        self._versions = [digest(model), digest(INSTRUMENT), json.dumps(asdict(clips.plan))]
 
     def clip_take(
         self, clip: int, *, speed: float | None = -1.0, seconds: float | None = None, elsewhere: bool = False
@@ -86,9 +86,10 @@ class Studio:
 
     def _make(self, clip: int, sound: Sound, wish: Wish, *, elsewhere: bool) -> Take:
         keep = set(shown_frames(sound.frames(self.fps)).tolist())
+        portrait = self._picture(clip, elsewhere=elsewhere)
         parts, steps, shown, last, count = [], [], [], None, 0
         for frames in self.frames(clip, sound, wish, elsewhere=elsewhere):
-            parts.append(self.instrument.measure(frames))
+            parts.append(self.instrument.measure(frames, portrait))
             for frame in frames:
                 if last is not None:
                     steps.append(np.abs(frame.astype(np.int16) - last).mean())
@@ -141,5 +142,6 @@ def _read(path: Path) -> Take:
     return Take(Readings(**arrays), jumps, shown)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from . import evaluate_videos
 
+PEOPLE = 96
+"""Held-out people in all poses that the instrument is tried on."""
 DOCUMENT = Path(__file__).parents[2] / "docs" / "emo_tiny.md"
 
 
@@ -100,17 +102,23 @@ def _model(args: argparse.Namespace) -> Path:
 
 def _instrument(args: argparse.Namespace) -> int:
     from ..animate import BUILT_IN, Animator
-    from ..claims.builtin import held_out_clips
+    from ..claims.builtin import held_out_clips, held_out_faces
     from ..claims.report import fill, instrument_table
+    from ..claims.takes import digest
     from ..evaluation.instrument import Instrument
-    from ..training.instrument import accuracy
+    from ..training.instrument import accuracy, accuracy_of_views
+    from ..training.instrument_pictures import make_views, open_views
 
     clips = held_out_clips(args.data, args.split, args.clips or 24)
-    vae = Animator.open(args.model or BUILT_IN).vae
-    rows = accuracy(Instrument.open(), clips, vae)
+    model = args.model or BUILT_IN
+    vae, instrument = Animator.open(model).vae, Instrument.open()
+    views = args.data / f"{args.split}-views-{digest(model)[:12]}"
+    make_views(held_out_faces(args.data, args.split, PEOPLE), vae, views, noise=0.0, raw=0.0)
+    tables = accuracy_of_views(instrument, open_views(views)), accuracy(instrument, clips, vae)
     if args.report:
-        fill(DOCUMENT, "instrument", instrument_table(rows))
-    print(json.dumps([vars(row) for row in rows], indent=1) if args.json else instrument_table(rows))
+        fill(DOCUMENT, "instrument", instrument_table(*tables))
+    named = {name: [vars(row) for row in rows] for name, rows in zip(("posed", "clips"), tables, strict=True)}
+    print(json.dumps(named, indent=1) if args.json else instrument_table(*tables))
     return 0
 
 
@@ -120,10 +128,9 @@ def _train_instrument(args: argparse.Namespace) -> int:
     from ..training.recipe import open_vae
     from ..training.synthetic.clip_shards import ClipShards
 
-    clips = ClipShards(args.folder / "clips")
-    vae = open_vae(args.folder)
-    home = args.folder / "instrument"
-    make_views(clips, vae, home / "views")
-    train_instrument(home, open_views(home / "views"), clips)
+    vae, home = open_vae(args.folder), args.folder / "instrument"
+    for source in ("clips", "posed"):
+        make_views(ClipShards(args.folder / source), vae, home / f"views_of_{source}")
+    train_instrument(home, open_views(home / "views_of_clips", home / "views_of_posed"))
     export_instrument(home)
     return 0

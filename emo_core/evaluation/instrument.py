@@ -1,13 +1,15 @@
 """A small network that measures frames of the synthetic world: mouth, eyes, brows, pose, head box, identity.
 
-It finds landmarks on the whole frame, cuts out mouth and eyes upright and at one size, and reads them. It judges
-generated frames, so it is trained on frames that went through the VAE and its errors are published first.
+It finds landmarks on the whole frame, cuts out mouth, eyes and head upright and at one size, and reads them beside a
+reference picture of the person. It judges generated frames, so it is trained on frames that went through the VAE and
+its errors are published first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -103,39 +105,78 @@ def _centres(heat: Tensor) -> Tensor:
     return torch.stack([(share.sum(2) * x).sum(-1), (share.sum(3) * y).sum(-1)], -1)
 
 
+class Sight(NamedTuple):
+    """What was seen in N pictures, before it is read."""
+
+    mouth: Tensor
+    """[N, 1536]."""
+    eyes: Tensor
+    """[N, 2, 1152]: the left one, and the right one mirrored."""
+    face: Tensor
+    """[N, 1152]."""
+    upright: Tensor
+    """[N, 24]: landmarks from the nose, turned upright, in head heights."""
+    pose: Tensor
+    """[N, 3] in `SPREAD`, the locator's first guess."""
+    identity: Tensor
+    """[N, 64], length 1."""
+
+    def repeated(self, times: int) -> Sight:
+        """Each picture `times` times in a row."""
+        return Sight(*(part.repeat_interleave(times, 0) for part in self))
+
+
 class Parts(nn.Module):
-    """Mouth, eyes and identity from upright patches around landmarks."""
+    """Mouth, eyes, pose and identity from upright patches around landmarks.
+
+    All but identity is read beside a reference of the same person: how wide a mouth or how high a brow is at rest
+    cannot be seen in one picture.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.mouth = _tower((3, 16, 32, 48, 64), (1, 2, 2, 2))  # 32x32 to 4x4
-        self.eye = _tower((3, 16, 32, 48), (1, 2, 2))  # 24x24 to 6x6
-        self.face = _tower((3, 16, 32, 64, 96), (2, 2, 2, 1))  # 64x64 to 8x8
-        self.read_mouth = _mlp(64 * 16 + 2 * LANDMARKS + 3, 96, 4)
-        self.read_lid = _mlp(48 * 36 + 3, 48, 1)
-        self.read_brow = _mlp(2 * 48 * 36 + 2 * LANDMARKS + 3, 64, 1)
+        self.mouth = _tower((3, 24, 48, 64, 96), (1, 2, 2, 2))  # 32x32 to 4x4
+        self.eye = _tower((3, 24, 48, 64, 32), (1, 2, 2, 1))  # 24x24 to 6x6
+        self.face = _tower((3, 16, 32, 64, 96), (2, 2, 2, 1))  # 96x96 to 12x12
+        self.squeeze = nn.Conv2d(96, 8, 1)
+        self.read_mouth = _mlp(2 * (96 * 16 + 2 * LANDMARKS + 3), 128, 4)
+        self.read_lid = _mlp(2 * (32 * 36 + 3), 48, 1)
+        self.read_brow = _mlp(2 * (2 * 32 * 36 + 2 * LANDMARKS + 3), 64, 1)
+        self.read_pose = _mlp(2 * (8 * 144 + 2 * LANDMARKS + 3), 128, 3)
         self.read_identity = _mlp(96 * 16, 128, EMBEDDING)
 
-    def forward(
-        self, x: Tensor, points: Tensor, box: Tensor, pose: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Frames and what `Locator` found to mouth [N, 4], lids [N, 2], brow [N, 1] in `SPREAD`, identity [N, 64]."""
+    def look(self, x: Tensor, points: Tensor, box: Tensor, pose: Tensor) -> Sight:
+        """Frames [N, 3, 128, 128] and what `Locator` found in them."""
         side = (box[:, 3] - box[:, 1]).clamp(0.1, 1.5)
         eyes = points[:, RIGHT_EYE] - points[:, LEFT_EYE]
         angle = torch.atan2(eyes[:, 1], eyes[:, 0].clamp_min(0.02))
-        upright = _upright(points, side, angle)
         mouth = patch(x, points[:, MOUTH].mean(1), 0.46 * side, angle, 32)
         left = patch(x, points[:, LEFT_EYE], 0.34 * side, angle, 24)
         right = patch(x, points[:, RIGHT_EYE], 0.34 * side, angle, 24).flip(-1)  # one network for both
-        features = self.eye(torch.cat([left, right])).flatten(1)
-        mirrored = pose * pose.new_tensor((-1.0, 1.0, -1.0))
-        lids = self.read_lid(torch.cat([features, torch.cat([pose, mirrored])], 1)).view(2, -1).t()
-        brow = self.read_brow(torch.cat([*features.chunk(2), upright, pose], 1))
-        shape = self.read_mouth(torch.cat([self.mouth(mouth).flatten(1), upright, pose], 1))
-        head = (box[:, :2] + box[:, 2:]) / 2
-        face = self.face(patch(x, head, 1.3 * side, angle, 64))
+        seen = self.eye(torch.cat([left, right])).flatten(1)
+        face = self.face(patch(x, (box[:, :2] + box[:, 2:]) / 2, 1.3 * side, angle, 96))
         who = self.read_identity(interpolate(face, size=4, mode="area").flatten(1))
-        return shape.float(), lids.float(), brow.float(), normalize(who.float(), dim=1)
+        return Sight(
+            self.mouth(mouth).flatten(1),
+            torch.stack(seen.chunk(2), 1),
+            self.squeeze(face).flatten(1),
+            _upright(points, side, angle),
+            pose,
+            normalize(who.float(), dim=1),
+        )
+
+    def read(self, sight: Sight, reference: Sight) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mouth [N, 4], lids [N, 2], brow [N, 1] and pose [N, 3] in `SPREAD`, beside a reference of each picture."""
+        both = (sight, reference)
+        mouth = self.read_mouth(torch.cat([part for s in both for part in (s.mouth, s.upright, s.pose)], 1))
+        brow = self.read_brow(torch.cat([part for s in both for part in (s.eyes.flatten(1), s.upright, s.pose)], 1))
+        turn = self.read_pose(torch.cat([part for s in both for part in (s.face, s.upright, s.pose)], 1))
+        mirror = sight.pose.new_tensor((-1.0, 1.0, -1.0))
+        lids = [
+            self.read_lid(torch.cat([part for s in both for part in (s.eyes[:, eye], s.pose * sign)], 1))
+            for eye, sign in enumerate((torch.ones_like(mirror), mirror))
+        ]
+        return mouth.float(), torch.cat(lids, 1).float(), brow.float(), sight.pose + turn.float()
 
 
 def patch(x: Tensor, middle: Tensor, side: Tensor, angle: Tensor, size: int) -> Tensor:
@@ -176,21 +217,31 @@ class Instrument(nn.Module):
         return model.eval().requires_grad_(False)
 
     @torch.inference_mode()
-    def measure(self, frames: np.ndarray, batch: int = 50) -> Readings:
-        """Read frames uint8 [F, H, W, 3], square, RGB."""
+    def measure(self, frames: np.ndarray, reference: np.ndarray | None = None, batch: int = 50) -> Readings:
+        """Read frames uint8 [F, H, W, 3], square, RGB, of one person.
+
+        reference [H, W, 3]: a picture of the person, best at rest; without one the first frame.
+        """
         pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2)
-        made = [self._measure(part.float() / 127.5 - 1) for part in pictures.split(batch)]
+        first = torch.from_numpy(np.array(frames[0] if reference is None else reference)).permute(2, 0, 1)
+        known = self._look(first[None])[0]
+        made = [self._measure(part, known) for part in pictures.split(batch)]
         tracks, lids, points, boxes, identity = (
             torch.cat(parts).numpy() for parts in zip(*made, strict=True)
         )
         side = frames.shape[1]
         return Readings(tracks, lids, points * side, boxes * side, identity)
 
-    def _measure(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _look(self, pictures: Tensor) -> tuple[Sight, Tensor, Tensor]:
+        x = pictures.float() / 127.5 - 1
         if x.shape[-1] != SIZE:
             x = interpolate(x, size=(SIZE, SIZE), mode="area")
         points, box, pose = self.locator(x)
-        mouth, lids, brow, identity = self.parts(x, points, box, pose)
-        spread = x.new_tensor(SPREAD)
+        return self.parts.look(x, points, box, pose), points, box
+
+    def _measure(self, pictures: Tensor, reference: Sight) -> tuple[Tensor, ...]:
+        sight, points, box = self._look(pictures)
+        mouth, lids, brow, pose = self.parts.read(sight, reference.repeated(len(pictures)))
+        spread = pose.new_tensor(SPREAD)
         tracks = torch.cat([mouth, lids.mean(1, keepdim=True), brow, pose], 1) * spread
-        return tracks, lids * spread[4], points, box, identity
+        return tracks, lids * spread[4], points, box, sight.identity
