@@ -5,19 +5,18 @@ The one list of files is that of the registry; loaders, `models list` and `model
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..media.digest import sha256_of
 from .detect import find_companion, weight_files
 from .errors import DownloadError, MissingFileError
 from .family import Companion, Licence, Release
 from .registry import COMPANIONS, RELEASES
 
 logger = logging.getLogger(__name__)
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -127,19 +126,11 @@ def _verify(path: Path, size: int | None, etag: str | None) -> None:
     """Compare a file with its size and, for large files, its SHA-256 on the hub; remove it if it differs."""
     actual = path.stat().st_size
     wrong = f"it has {actual} bytes and should have {size}" if size is not None and actual != size else ""
-    if not wrong and etag is not None and len(etag) == 64 and _sha256(path) != etag:  # large files have one
+    if not wrong and etag is not None and len(etag) == 64 and sha256_of(path) != etag:  # large files have one
         wrong = f"its SHA-256 is not {etag}"
     if wrong:
         path.unlink()
         raise DownloadError(f"{path.name} was corrupt and has been removed, {wrong}: run the command again")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _release_entry(release: Release, root: Path) -> Entry:

@@ -17,6 +17,7 @@ from ..animate import Animator, Wish
 from ..evaluation.instrument import BUILT_IN as INSTRUMENT
 from ..evaluation.instrument import Instrument, Readings
 from ..evaluation.metrics import union_box
+from ..media.digest import sha256_of
 from ..media.video import Sound
 from ..training.synthetic.clip_shards import ClipShards
 from ..training.synthetic.rest import at_rest
@@ -53,7 +54,7 @@ class Studio:
         self.wish = wish or Wish(margin=MARGIN)
         self.animator, self.instrument = Animator.open(model), Instrument.open()
         self.fps = self.wish.fps or self.animator.config.preset.fps
-        self._versions = [digest(model), digest(INSTRUMENT), json.dumps(asdict(clips.plan))]
+        self._versions = [sha256_of(model), sha256_of(INSTRUMENT), json.dumps(asdict(clips.plan))]
 
     def clip_take(
         self, clip: int, *, speed: float | None = -1.0, seconds: float | None = None, elsewhere: bool = False
@@ -140,8 +141,3 @@ def _read(path: Path) -> Take:
         arrays = dict(stored)
     jumps, shown = arrays.pop("jumps"), arrays.pop("shown")
     return Take(Readings(**arrays), jumps, shown)
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -104,15 +104,15 @@ def _instrument(args: argparse.Namespace) -> int:
     from ..animate import BUILT_IN, Animator
     from ..claims.builtin import held_out_clips, held_out_faces
     from ..claims.report import fill, instrument_table
-    from ..claims.takes import digest
     from ..evaluation.instrument import Instrument
+    from ..media.digest import sha256_of
     from ..training.instrument import accuracy, accuracy_of_views
     from ..training.instrument_pictures import make_views, open_views
 
     clips = held_out_clips(args.data, args.split, args.clips or 24)
     model = args.model or BUILT_IN
     vae, instrument = Animator.open(model).vae, Instrument.open()
-    views = args.data / f"{args.split}-views-{digest(model)[:12]}"
+    views = args.data / f"{args.split}-views-{sha256_of(model)[:12]}"
     make_views(held_out_faces(args.data, args.split, PEOPLE), vae, views, noise=0.0, raw=0.0)
     tables = accuracy_of_views(instrument, open_views(views)), accuracy(instrument, clips, vae)
     if args.report:

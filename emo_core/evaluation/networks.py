@@ -6,10 +6,11 @@ is missing or is another one, its metric is reported as unavailable, never as a 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from ..media.digest import sha256_of
 
 
 class UnavailableError(Exception):
@@ -105,17 +106,9 @@ def locate(wanted: Network, folder: Path | None) -> NetworkFile:
     missing = [package for package in wanted.packages if find_spec(package) is None]
     if missing:
         raise UnavailableError(f"needs the package {missing[0]}: pip install {missing[0].replace('_', '-')}")
-    found = _sha256(path)
+    found = sha256_of(path)
     if wanted.sha256 is not None and found != wanted.sha256:
         raise UnavailableError(
             f"{path} is not the published file: its SHA-256 is {found}, wanted is {wanted.sha256}; {advice}"
         )
     return NetworkFile(wanted, path, found)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

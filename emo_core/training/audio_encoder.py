@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from ..audio.mel_conv import MELS, MelConvEncoder, heard, mel_edges, normalise
 from ..backend import Backend
+from ..checkpoints.files import read_metadata
 from ..config import AudioConfig
 from .checkpoint import load_state, save_state
 from .synthetic.clip_plan import FORMAT
@@ -64,8 +65,6 @@ def corpus(
 
     It is made once per folder; raises ValueError for what was made of another world (`clip_plan.FORMAT`).
     """
-    from safetensors import safe_open
-
     from .synthetic.corpus import speech_corpus
 
     path = folder / f"corpus-{split}-{seed}.safetensors"
@@ -77,11 +76,14 @@ def corpus(
             sounds.append(heard(normalise(torch.from_numpy(waveform))[None], periods)[0].half())
             tracks.append(torch.from_numpy(track))
         save_state(path, {"sounds": torch.stack(sounds), "tracks": torch.stack(tracks)}, {"format": str(FORMAT)})
-    with safe_open(str(path), "pt") as opened:
-        made_in = (opened.metadata() or {}).get("format", "none")
+    made_in = read_metadata(path).get("format", "none")
     if made_in != str(FORMAT):
         raise ValueError(f"{path} has format {made_in}, not {FORMAT}: delete it to make it anew")
     made = load_state(path)
+    if made["tracks"].shape[-1] != len(WEIGHTS):
+        raise ValueError(
+            f"{path} has {made['tracks'].shape[-1]} tracks, needed are {len(WEIGHTS)}: delete it to make it anew"
+        )
     return made["sounds"], made["tracks"]
 
 

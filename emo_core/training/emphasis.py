@@ -18,7 +18,7 @@ from ..modules.attention import Attention
 from .telling import TOLD, Telling
 
 FLATTENED = 1e3
-"""Condition of a matrix from which on it is not taken back exactly from weights in half precision."""
+"""Largest condition of a matrix: half precision keeps about three digits, and taking it back would lose them all."""
 Emphasis = Mapping[str, float | Mapping[str, float]]
 """What is heard of each track: how many times what is told of it, or how many times what is told of several."""
 
@@ -40,8 +40,8 @@ def as_matrix(emphasis: Emphasis) -> Tensor:
             matrix[list(TOLD).index(name), list(TOLD).index(told)] = gain
     if torch.linalg.cond(matrix) > FLATTENED:
         raise ValueError(
-            f"emphasis {dict(emphasis)} makes two tracks sound alike, so it could not be taken back: lower the gains "
-            "of one in another"
+            f"emphasis {dict(emphasis)} makes two tracks sound alike or one drown another, so it could not be taken "
+            "back: lower the largest gains"
         )
     return matrix
 

@@ -31,8 +31,6 @@ SIGNS = tuple(-1.0 if name in ("yaw", "roll") else 1.0 for name in MEASURES)
 _BLINK = TRACKS.index("blink")
 WIDE = (30.0, 20.0, 18.0)
 """Largest yaw, pitch and roll of posed heads, degrees: those of clips hardly turn, and models may turn too far."""
-
-
 COUNTS = (4, 4)
 """How many frames and posed pictures of each clip."""
 

@@ -113,6 +113,15 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.01
 
 
+def test_a_corpus_of_an_older_version_is_refused_and_kept(tmp_path: Path) -> None:
+    old = tmp_path / "corpus-train-1.safetensors"
+    tensors = {"sounds": torch.zeros(2, 80, 40), "tracks": torch.zeros(2, 20, 11)}
+    save_state(old, tensors, {"format": str(FORMAT)})
+    with pytest.raises(ValueError, match=r"corpus-train-1\.safetensors has 11 tracks, needed are 12: delete it"):
+        corpus(tmp_path, PLAN, 0, "train", 2, 1)
+    assert old.is_file()
+
+
 @pytest.mark.parametrize(("metadata", "said"), [(None, "none"), ({"format": "1"}, "1")])
 def test_a_corpus_of_an_older_world_is_refused_and_kept(
     metadata: dict[str, str] | None, said: str, tmp_path: Path

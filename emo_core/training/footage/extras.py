@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ...checkpoints.emo import CONFIG_KEY
 from ...checkpoints.files import read_metadata
 from ...checkpoints.load import AUDIO_ENCODER, VAE, fill, load_vae, open_checkpoint
 from ...config import AudioConfig
+from ...media.digest import sha256_of
 from ...models.vae import AutoencoderKL
 
 BATCH = 8
@@ -38,7 +38,7 @@ class ExtraFiles:
     def identity(self) -> dict[str, str]:
         """The files by content, not by place."""
         files = {"vae": self.vae, "audio_encoder": self.audio_encoder}
-        return {name: _digest(path) for name, path in files.items() if path is not None}
+        return {name: sha256_of(path)[:16] for name, path in files.items() if path is not None}
 
 
 class Extras:
@@ -95,11 +95,3 @@ def _open_audio(path: Path, device: torch.device) -> Callable[[Tensor, int, floa
         return resample_states(encode(normal), rules.STATE_TIMES[config.encoder], frames, fps)
 
     return states
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:16]
