@@ -17,13 +17,13 @@ from ..modules.resnet import ResnetBlock
 from ..modules.rows import join
 
 FINE, COARSE = 48, 96
-"""Widths of its maps, at a half and a quarter of the latents' size: finer ones gain little (docs/emo_tiny.md)."""
+"""Widths of its maps at a half and a quarter of the latents' size; finer gain little (docs/emo_tiny_history.md)."""
 WAYS = 12
 """In how many ways a portrait can move; what moves a frame is a sum of them."""
 CONTROL = 128
 """Width of what steers a frame: sound and speed."""
 TOKENS = 2
-"""Tokens per frame of its own: those of a mouth do not tell how a head turns (docs/emo_tiny.md)."""
+"""Tokens per frame of its own: those of a mouth do not tell how a head turns (docs/emo_tiny_history.md)."""
 
 
 class Mover(nn.Module):

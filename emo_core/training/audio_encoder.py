@@ -27,7 +27,7 @@ TIMBRE = (8, 11)
 """The columns that follow the sound's colour, roll and brightness: of throats of another length nobody knows them."""
 THROATS = (0.7, 1.5)
 """Least and largest factor by which resonances move in `_other_throats`. Children's are 1.4 times those of men, and
-voices that are not among the training's differ from them in this most (docs/emo_tiny.md)."""
+voices that are not among the training's differ from them in this most (docs/emo_tiny_history.md)."""
 
 
 @dataclass(frozen=True)

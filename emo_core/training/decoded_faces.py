@@ -1,7 +1,7 @@
 """How differently mouths and eyes look once they are decoded.
 
 Not in the paper. Latents are not pictures: of emo-tiny's, equal errors are seen or not seen by channel and place, and
-lips that the latents tell apart looked alike in the frames (docs/emo_tiny.md).
+lips that the latents tell apart looked alike in the frames (docs/emo_tiny_history.md).
 """
 
 from __future__ import annotations

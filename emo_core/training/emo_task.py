@@ -32,7 +32,7 @@ NOT_IN_PLACE = 0.1
 """Weight of rows whose portrait is missing or elsewhere, in networks that begin with the portrait (`at_ends`).
 
 Their errors are twelve times those of the others: with equal weights most of what a step changes came from them, and
-1100 steps of emo-tiny learned next to nothing from the sound (docs/emo_tiny.md)."""
+1100 steps of emo-tiny learned next to nothing from the sound (docs/emo_tiny_history.md)."""
 READ_THROUGH = 0.4
 """Deviation of the noise that the reader of expressions looks through, as much as it learned to."""
 OWN_STEPS = (2, 5)

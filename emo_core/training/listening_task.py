@@ -1,7 +1,7 @@
 """Training of the audio projection alone: its tokens must tell what the face does.
 
 Not in the paper, whose networks draw well enough for it to come by itself. In a small one mouths are all that pays for
-a long time, and tokens that learn from mouths keep next to nothing of brows and lids (docs/emo_tiny.md).
+a long time, and tokens that learn from mouths keep next to nothing of brows and lids (docs/emo_tiny_history.md).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ SMOOTH = 3.0
 RIGID, LOWER = (0, 1, 2, 10, 11), (3, 4, 6, 7)
 """Landmarks that move with the head alone (eyes, nose, sides), and corners of the mouth, lower lip and chin.
 
-With the brows' among them eyes are dragged along (docs/emo_tiny.md)."""
+With the brows' among them eyes are dragged along (docs/emo_tiny_history.md)."""
 
 
 class MovingTask(EmoTask):

@@ -150,7 +150,7 @@ TINY_HEARING = dataclasses.replace(
 """The same for emo-tiny, whose clips are rendered and know the places of mouth and eyes.
 
 Audio tokens stay as they are, or they would no longer tell what posed faces need. So do the mover and what it is told:
-what drawing asks of them undid most of what they had learned within 300 steps (docs/emo_tiny.md)."""
+what drawing asks of them undid most of what they had learned within 300 steps (docs/emo_tiny_history.md)."""
 VIDEO = Stage(
     "video",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -190,9 +190,9 @@ TINY_VIDEO = dataclasses.replace(
 speak up move more; in rendered clips the speed is drawn whatever is said (`synthetic.behaviour`).
 
 Layers over time alone, all told the truth: trained along, what draws lost brows and widths within 100 steps, as in
-speech all of a face goes together (docs/emo_tiny.md). Half of the rows have no true frames before them: with them in
-85 % of the rows a small network copied those and hardly looked at the portrait, which is all that the first clip of a
-video has."""
+speech all of a face goes together (docs/emo_tiny_history.md). Half of the rows have no true frames before them: with
+them in 85 % of the rows a small network copied those and hardly looked at the portrait, which is all that the first
+clip of a video has."""
 SPEED = Stage(
     "speed",
     encoders=("speed_encoder",),

@@ -91,7 +91,7 @@ def brow(prosody: Prosody) -> np.ndarray:
     """Brows -1..1 at `PROSODY_RATE`: the voice's pitch against what it was and will be within a phrase.
 
     Against the median of a whole clip it could not be told from any part of it, which is all that a network hears;
-    against the second around alone it would leave the pitch that is heard too often (docs/emo_tiny.md).
+    against the second around alone it would leave the pitch that is heard too often (docs/emo_tiny_history.md).
     """
     near, around = (smooth_over_gaps(prosody.relative_pitch, sigma * PROSODY_RATE) for sigma in (0.08, 0.7))
     return np.tanh(5 * (near - around))

@@ -17,7 +17,8 @@ def at_rest(tracks: np.ndarray) -> np.ndarray:
     brows still.
 
     A portrait is taken for the pose around which a head moves. When it was turned by who knows what, the sound tells
-    how a head turns and not where it is, and movement is left to chance (docs/emo_tiny.md). So it is with brows.
+    how a head turns and not where it is, and movement is left to chance (docs/emo_tiny_history.md). So it is with
+    brows.
     """
     column = {name: tracks[:, index] for index, name in enumerate(TRACKS)}
     away = OPENED * column["open"] + CLOSED * column["blink"] + BROWED * np.abs(column["brow"])
