@@ -13,6 +13,8 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+LOG_FILE = "log.jsonl"
+
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
@@ -85,10 +87,16 @@ def load_training(path: Path) -> dict[str, Any]:
     return torch.load(path, weights_only=True)
 
 
-def append_log(path: Path, row: dict[str, Any]) -> None:
-    """One more line of JSON."""
-    with path.open("a") as file:
+def append_log(folder: Path, row: dict[str, Any]) -> None:
+    """One more line of JSON in a folder's log."""
+    with (folder / LOG_FILE).open("a") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a folder's log, none where nothing was trained."""
+    path = folder / LOG_FILE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def write_text(path: Path, text: str) -> None:

@@ -267,7 +267,7 @@ class Loop:
             "loss": sum(losses) / len(losses),
             "seconds_per_step": seconds / len(losses),
         }
-        append_log(self.folder / "log.jsonl", row)
+        append_log(self.folder, row)
         LOG.info("%s step %d loss %.5f, %.3f s/step", self.folder.name, *row.values())
         if self.plan.tensorboard:
             with need("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(self.folder)) as writer:

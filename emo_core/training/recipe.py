@@ -8,6 +8,8 @@ import json
 import logging
 import platform
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +21,8 @@ from ..checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
 from ..config import EmoConfig
 from ..models.emo import Emo
 from ..models.vae import AutoencoderKL
-from .audio_encoder import AudioPlan, load_audio_encoder, train_audio_encoder
-from .checkpoint import load_state, save_state, write_text
+from .audio_encoder import ENCODER, AudioPlan, load_audio_encoder, make_corpora, train_audio_encoder
+from .checkpoint import load_state, read_log, save_state, write_text
 from .decoded_faces import DecodedFaces
 from .emo_task import EmoTask
 from .emphasis import Emphasis, as_matrix, emphasise
@@ -229,8 +231,13 @@ def _train_vae(task: VaeTask, plan: LoopPlan, folder: Path) -> None:
 
 
 def _audio(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
-    if rank == 0 and not (folder / "audio" / "audio_encoder.safetensors").is_file():
-        LOG.info("audio encoder: %s", train_audio_encoder(tiny_config().audio, recipe.audio, folder / "audio"))
+    audio, config = folder / "audio", tiny_config().audio
+    if (audio / ENCODER).is_file():
+        return
+    make_corpora(config, recipe.audio, audio, slice(rank, None, processes))
+    if processes > 1:
+        torch.distributed.barrier()
+    LOG.info("audio encoder: %s", train_audio_encoder(config, recipe.audio, audio))
 
 
 def _latents(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -372,13 +379,16 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
         if prefix in MAY_LACK and not file.is_file():
             continue
         tensors |= {f"{prefix}.{k}": v for k, v in load_state(file).items()}
-    trained = ("vae", "decoder", "finder", *stages)
+    steps = ("vae", "decoder", "finder", "audio", "reader", *stages)
+    logs = {name: rows for name in steps if (rows := read_log(folder / name))}
     provenance = {
         "trained_by": "python -m emo_core train",
-        "stages": {n: _steps(folder / n) for n in trained if (folder / n / "log.jsonl").is_file()},
+        "stages": {name: rows[-1]["step"] for name, rows in logs.items()},
+        "hours": {name: _hours(rows) for name, rows in logs.items()},
         "recipe": dataclasses.asdict(recipe),
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("numpy", "anny", "pyworld") if find_spec(name)},
         "licence": "Apache-2.0; trained on rendered CC0 heads, drawn heads of our own and synthesised voices only",
     }
     if (folder / START).is_file():
@@ -387,6 +397,6 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
     save_state(out, {name: value.half() for name, value in tensors.items()}, metadata)
 
 
-def _steps(folder: Path) -> int:
-    lines = (folder / "log.jsonl").read_text().splitlines()
-    return int(json.loads(lines[-1])["step"])
+def _hours(rows: list[dict[str, float]]) -> float:
+    """How long a loop ran, pauses between sessions left out; all rows of its log are of as many steps as the first."""
+    return round(rows[0]["step"] * sum(row["seconds_per_step"] for row in rows) / 3600, 3)

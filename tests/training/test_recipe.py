@@ -43,7 +43,7 @@ RECIPE = Recipe(
     vae=BRIEF,
     decoder=BRIEF,
     finder=BRIEF,
-    audio=AudioPlan(seeds=(1,), clips=2, held_out=1, steps=2, warmup=1, batch=2),
+    audio=AudioPlan(seeds=(1,), clips=2, held_out=1, training=BRIEF, batch=2),
     reader=BRIEF,
     stages={stage.name: BRIEF for stage in STAGES},
     further={name: LoopPlan(3, 1e-3, warmup=1, ema=0.5, log_every=1) for name in ("hearing", "video")},
@@ -75,7 +75,13 @@ def test_the_file_animates_and_says_how_it_was_made(folder: Path) -> None:
     frames = animated(file)
     assert frames.shape[1:] == (128, 128, 3)
     assert frames.isfinite().all()
-    assert provenance(file)["stages"] == {"vae": 2, "decoder": 2, "finder": 2, **{stage.name: 2 for stage in STAGES}}
+    made = provenance(file)
+    steps = ("vae", "decoder", "finder", "audio", "reader", *(stage.name for stage in STAGES))
+    assert made["stages"] == dict.fromkeys(steps, 2)
+    assert made["hours"].keys() == made["stages"].keys()
+    logged = [json.loads(line) for line in (folder / "video" / "log.jsonl").read_text().splitlines()]
+    assert made["hours"]["video"] == pytest.approx(sum(row["seconds_per_step"] for row in logged) / 3600, abs=1e-3)
+    assert made["packages"].keys() == {"numpy", "anny", "pyworld"}
 
 
 def test_the_file_has_the_finished_decoder_and_the_encoder_that_its_latents_are_of(folder: Path) -> None:
@@ -112,7 +118,7 @@ def test_a_finished_file_goes_on_with_the_stages_that_hear(folder: Path, tmp_pat
         (tmp_path / name).symlink_to(folder / name)
     train(tmp_path, RECIPE)
     made = provenance(tmp_path / "emo-tiny.safetensors")
-    assert made["stages"] == {"decoder": 2, "hearing": 3, "video": 3, "speed": 2}
+    assert made["stages"] == {"decoder": 2, "reader": 2, "hearing": 3, "video": 3, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
     start_from(tmp_path / "emo-tiny.safetensors", tmp_path / "again")
