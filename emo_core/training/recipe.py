@@ -82,7 +82,7 @@ class Recipe:
             16000, 1e-3, warmup=50, cooldown=1.0, weight_decay=0.0, clip=10.0, ema=0.997, mixed_precision=True
         )
     )
-    """The VAE's decoder alone, whose encoder is done by then."""
+    """The VAE's decoder alone, behind the stages."""
     finder: LoopPlan = field(
         default_factory=lambda: LoopPlan(
             1900, 2e-3, warmup=50, cooldown=0.9, weight_decay=1e-3, clip=5.0, ema=0.99
@@ -311,7 +311,6 @@ STEPS = {
     "clips": _clips,
     "finder": _finder,
     "vae": _vae,
-    "decoder": _decoder,  # before what compares decoded faces
     "latents": _latents,
     "reader": _reader,
     "image": _stage(IMAGE, None),
@@ -323,6 +322,7 @@ STEPS = {
     "hearing": _stage(TINY_HEARING, LISTENING),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(TINY_SPEED, VIDEO),
+    "decoder": _decoder,
     "export": _export,
 }
 
