@@ -334,7 +334,7 @@ BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening")
 """Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 FINDER = "finder/model.safetensors"
-COMPANION_FILES = {"vae": VAE, "audio_encoder": "audio/audio_encoder.safetensors", "head_finder": FINDER}
+COMPANION_FILES = {"vae": VAE, "audio_encoder": f"audio/{ENCODER}", "head_finder": FINDER}
 MAY_LACK = ("head_finder",)
 """Companions that files from before there were any do without."""
 
@@ -399,4 +399,4 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
 
 def _hours(rows: list[dict[str, float]]) -> float:
     """How long a loop ran, pauses between sessions left out; all rows of its log are of as many steps as the first."""
-    return round(rows[0]["step"] * sum(row["seconds_per_step"] for row in rows) / 3600, 3)
+    return round(rows[0]["step"] * sum(row["seconds_per_step"] for row in rows) / 3600, 6)

@@ -80,7 +80,7 @@ def test_the_file_animates_and_says_how_it_was_made(folder: Path) -> None:
     assert made["stages"] == dict.fromkeys(steps, 2)
     assert made["hours"].keys() == made["stages"].keys()
     logged = [json.loads(line) for line in (folder / "video" / "log.jsonl").read_text().splitlines()]
-    assert made["hours"]["video"] == pytest.approx(sum(row["seconds_per_step"] for row in logged) / 3600, abs=1e-3)
+    assert made["hours"]["video"] == pytest.approx(sum(row["seconds_per_step"] for row in logged) / 3600, abs=1e-6)
     assert made["packages"].keys() == {"numpy", "anny", "pyworld"}
 
 
