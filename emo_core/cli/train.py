@@ -41,16 +41,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _built_in(args: argparse.Namespace, folder: Path) -> int:
-    from accelerate import PartialState
-
     from ..training.checkpoint import alone_in
     from ..training.recipe import STEPS, Recipe, start_from, train
+    from ..training.sharing import started_processes
 
     for option, step in (("--until", args.until), ("--only", args.only)):
         if step is not None and step not in STEPS:
             raise ValueError(f"{option} is {step!r}, want one of {', '.join(STEPS)}")
-    state = PartialState(cpu=True)
-    with alone_in(folder) if state.is_main_process else nullcontext():
+    with started_processes(cpu=True) as state, alone_in(folder) if state.is_main_process else nullcontext():
         if args.init_from is not None and state.is_main_process:
             start_from(args.init_from, folder)
         state.wait_for_everyone()
@@ -70,15 +68,15 @@ def _footage(args: argparse.Namespace, folder: Path) -> int:
         print(estimate_table(plan))
         return 0
     import torch
-    from accelerate import PartialState
 
     from ..training.checkpoint import alone_in
     from ..training.footage_recipe import train_on_footage
+    from ..training.sharing import started_processes
 
-    state = PartialState(cpu=not torch.cuda.is_available())
-    with alone_in(folder) if state.is_main_process else nullcontext():
+    cpu = not torch.cuda.is_available()
+    with started_processes(cpu) as state, alone_in(folder) if state.is_main_process else nullcontext():
         state.wait_for_everyone()
         path = train_on_footage(plan, folder, main=state.is_main_process)
-    if state.is_main_process:
-        print(path)
+        if state.is_main_process:
+            print(path)
     return 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -14,12 +15,27 @@ from ..modules.temporal import MotionModule
 from ..modules.transformer import SpatialTransformer
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
+    from accelerate import Accelerator, PartialState
 
 T = TypeVar("T")
 _RECOMPUTED = "_checkpoint_wrapped_module."
 BLOCKS = (ResnetBlock, SpatialTransformer, MotionModule)
 """What is kept in pieces, and what is computed again in the backward pass, as one."""
+
+
+@contextmanager
+def started_processes(cpu: bool) -> Iterator[PartialState]:
+    """The processes torchrun started (or this one alone), which leave together and end their group.
+
+    The threads of a group that is left open can abort the interpreter as it exits; torchrun then stops the other
+    processes, one of which may be writing the last checkpoint.
+    """
+    from accelerate import PartialState
+
+    state = PartialState(cpu=cpu)
+    yield state
+    state.wait_for_everyone()
+    state.destroy_process_group()
 
 
 class Runner(nn.Module):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emo_core.training.loop import Loop, LoopPlan
+from emo_core.training.sharing import started_processes
 
 
 class Blur:
@@ -23,7 +24,8 @@ class Blur:
 
 def run(folder: Path) -> None:
     """Twenty steps."""
-    Loop(Blur(), LoopPlan(20, 0.01, warmup=1, weight_decay=0.0, ema=0.9), folder).run()
+    with started_processes(cpu=True):
+        Loop(Blur(), LoopPlan(20, 0.01, warmup=1, weight_decay=0.0, ema=0.9), folder).run()
 
 
 if __name__ == "__main__":
