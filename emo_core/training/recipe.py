@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..backend import Backend
 from ..checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
+from ..checkpoints.files import read_json, read_metadata, read_tensors
 from ..config import EmoConfig
 from ..models.emo import Emo
 from ..models.vae import AutoencoderKL
@@ -157,21 +158,18 @@ def start_from(file: Path, folder: Path) -> None:
     Its averaged weights are where they begin, without the emphasis it was exported with; states of the optimiser are
     not in such a file.
     """
-    from safetensors import safe_open
-
     if (folder / START).is_file():
         return
-    with safe_open(str(file), "pt") as opened:
-        metadata = opened.metadata() or {}
+    metadata = read_metadata(file)
     if PROVENANCE_KEY not in metadata:
         raise ValueError(f"{file} is not a file that `python -m emo_core train` exported")
-    provenance = json.loads(metadata[PROVENANCE_KEY])
+    provenance = read_json(metadata, PROVENANCE_KEY)
     if TURNING.name not in _ever_trained(provenance):
         raise ValueError(
             f"{file} is from before a mover was told true poses, so what it learned about moving means something else: "
             "train one from nothing, or go on with the version of this pack that made it"
         )
-    config = EmoConfig.from_dict(json.loads(metadata[CONFIG_KEY]))
+    config = EmoConfig.from_dict(read_json(metadata, CONFIG_KEY))
     scaling = config.vae.scaling
     today = tiny_config(scaling)
     if dataclasses.replace(config, preset=today.preset) != today:
@@ -179,7 +177,7 @@ def start_from(file: Path, folder: Path) -> None:
             f"{file} is an emo-tiny of another layout than today's: train one from nothing, or go on with the version "
             "of this pack that made it"
         )
-    tensors = {name: value.float() for name, value in load_state(file).items()}
+    tensors = read_tensors(file, torch.float32)
     for prefix, path in COMPANION_FILES.items():
         part = {k.removeprefix(f"{prefix}."): tensors.pop(k) for k in list(tensors) if k.startswith(f"{prefix}.")}
         if part or prefix not in MAY_LACK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -21,6 +22,8 @@ T = TypeVar("T")
 _RECOMPUTED = "_checkpoint_wrapped_module."
 BLOCKS = (ResnetBlock, SpatialTransformer, MotionModule)
 """What is kept in pieces, and what is computed again in the backward pass, as one."""
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for another: the first renders clips or trains a small network while the others wait."""
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def started_processes(cpu: bool) -> Iterator[PartialState]:
     """
     from accelerate import PartialState
 
-    state = PartialState(cpu=cpu)
+    state = PartialState(cpu=cpu, timeout=PATIENCE)
     yield state
     state.wait_for_everyone()
     state.destroy_process_group()
