@@ -64,6 +64,9 @@ class ReferenceConfig:
     mover: bool = False
     """A small network moves the portrait to what sound, head speed and face region ask for, before the backbone draws
     (`models.mover`; takes at_ends). A departure from the paper for small networks."""
+    expressions: bool = False
+    """A small network changes the portrait's mouth, eyes and brows as the sound tells, before the backbone draws
+    (`models.expressions`; takes at_ends). A departure from the paper for small networks."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False

@@ -21,6 +21,7 @@ from ..modules.regional_audio import AudioModule
 from ..modules.rows import join
 from ..modules.temporal import MotionModule
 from ..modules.transformer import BackboneBlock, SpatialTransformer
+from .expressions import Expressions
 from .mover import TOKENS, Mover
 from .unet import UNet
 
@@ -38,6 +39,7 @@ class Backbone(UNet):
             channels, width = config.unet.latent_channels, config.unet.channels[0]
             self.conv_in = backend.conv2d(2 * channels, width, 3)
         self.mover = Mover(config, backend=backend) if config.reference.mover else None
+        self.expressions = Expressions(config, backend=backend) if config.reference.expressions else None
         self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
         outputs = 2 * config.unet.latent_channels + 2 if self.portrait_at_ends else config.unet.latent_channels
@@ -82,10 +84,13 @@ class Backbone(UNet):
         table = Schedule.create(self.schedule).alpha_bar.to(timesteps.device)
         alpha_bar = table[timesteps.round().long()].repeat_interleave(batch.frames)[:, None, None, None]
         portraits = _portraits(latents, batch)
-        flow = None
+        shown, flow = portraits.repeat_interleave(batch.frames, 0), None
         if self.mover is not None:
             flow = self.mover(portraits, Batch(_tokens(batch.features, -TOKENS, None), batch.frames))
-        return AroundPortrait(latents, portraits.repeat_interleave(batch.frames, 0), alpha_bar, flow)
+        if self.expressions is not None:
+            drawn = batch if self.mover is None else Batch(_tokens(batch.features, 0, -TOKENS), batch.frames)
+            shown = shown + self.expressions(portraits, drawn)
+        return AroundPortrait(latents, shown, alpha_bar, flow)
 
 
 @dataclass(frozen=True)

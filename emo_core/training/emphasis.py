@@ -57,3 +57,7 @@ def emphasise(model: Emo, matrix: Tensor) -> None:
                 # in double precision, or taken back it leaves other digits
                 weight = projection.weight.double()
                 projection.weight.copy_(weight + weight @ change.to(weight))
+    if model.backbone.expressions is not None:
+        layer = model.backbone.expressions.audio_proj
+        weight = layer.weight.double().unflatten(1, (-1, len(change)))  # of each token
+        layer.weight.copy_((weight + weight @ change.to(weight)).flatten(1))

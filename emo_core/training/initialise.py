@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..models.emo import Emo
+from ..models.expressions import Expressions
 from ..modules.attention import Attention, FeedForward
 from ..modules.resnet import ResnetBlock
 from ..modules.temporal import MotionModule
@@ -35,6 +36,8 @@ def initialise(model: Emo, seed: int) -> None:
         nn.init.zeros_(model.backbone.conv_out.weight)  # the first guess is around the portrait
         channels = model.config.unet.latent_channels
         nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[channels : 2 * channels], MOVES)
+    if model.backbone.expressions is not None:  # nor does it change
+        silence_expressions(model.backbone.expressions)
     if model.backbone.mover is not None:  # nothing moves at first
         nn.init.zeros_(model.backbone.mover.conv_out.weight)
     silence_speed(model)
@@ -70,6 +73,13 @@ def _match_queries_and_keys(attention: Attention) -> None:
     if attention.to_q.weight.shape == attention.to_k.weight.shape:
         nn.init.orthogonal_(attention.to_q.weight)
         attention.to_k.weight.copy_(attention.to_q.weight)
+
+
+@torch.no_grad()
+def silence_expressions(expressions: Expressions) -> None:
+    """Let no sound change the portrait: ways are there to be learned, and no frame is anywhere along them."""
+    for end in (expressions.amounts.weight, expressions.amounts.bias):
+        nn.init.zeros_(cast(nn.Parameter, end))
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from .checkpoint import load_state, read_log, save_state, write_text
 from .decoded_faces import DecodedFaces
 from .emo_task import EmoTask
 from .emphasis import Emphasis, as_matrix, emphasise
+from .expressing_task import ExpressingTask
 from .expression_reader import ExpressionReader, ReaderTask
 from .finder_task import FinderTask
 from .initialise import initialise
@@ -37,6 +38,7 @@ from .moving_task import MovingTask
 from .plan_file import Validation
 from .spoken_clips import SpokenClips, encode_spoken
 from .stages import (
+    EXPRESSING,
     HEARING,
     IMAGE,
     LISTENING,
@@ -66,7 +68,7 @@ class Recipe:
 
     clips: int = 2048
     clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2, even_speeds=0.25))
-    posed: int = 2048
+    posed: int = 4096
     """Faces posed at random, nine pictures each."""
     posed_plan: ClipPlan = field(
         default_factory=lambda: ClipPlan(
@@ -98,6 +100,7 @@ class Recipe:
             "moving": LoopPlan(2000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "turning": LoopPlan(4000, 1.5e-3, warmup=50, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "listening": LoopPlan(1500, 1.5e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
+            "expressing": LoopPlan(8000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
             "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
@@ -105,19 +108,12 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "hearing": LoopPlan(2050, 1e-3, warmup=50, cooldown=0.5, seed=1),
+            "hearing": LoopPlan(100, 1e-3, warmup=50, cooldown=0.7, seed=1),
             "video": LoopPlan(200, 1e-3, warmup=30, cooldown=0.8, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file, as long as those that shipped files went on with."""
-    emphasis: Emphasis = field(
-        default_factory=lambda: {
-            "open": 1.15,
-            "width": {"width": 2.4, "round": 1.44, "open": -0.36},
-            "round": 2.3,
-            "brow": 1.8,
-        }
-    )
+    emphasis: Emphasis = field(default_factory=lambda: {"round": 1.25, "brow": 1.25})
     """How many times as loud the exported file hears what tokens tell (`as_matrix`), chosen on validation clips."""
     validation: Validation = field(default_factory=lambda: Validation(600, 2, 8, 1.0, 1.0))
     held_out: int = 8
@@ -187,7 +183,7 @@ def start_from(file: Path, folder: Path) -> None:
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
     emphasis = provenance["recipe"].get("emphasis", {})
     emphasise(model, as_matrix(emphasis).inverse())
-    save_state(folder / LISTENING.name / "model.safetensors", model.state_dict())
+    save_state(folder / EXPRESSING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
 
@@ -285,6 +281,10 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             return
         faces = DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None
         posed = LatentClips(folder / POSED) if stage.posed else None
+        if stage is EXPRESSING:
+            task = ExpressingTask(model, clips, stage, grey, reader=reader, faces=faces, posed=posed)
+            Loop(task, recipe.stage(stage.name, folder), folder / stage.name).run()
+            return
         task = EmoTask(model, clips, stage, grey, reader=reader, faces=faces, posed=posed)
         validator = Validator(
             task,
@@ -317,7 +317,8 @@ STEPS = {
     "moving": _stage(MOVING, IMAGE),
     "turning": _stage(TURNING, MOVING),
     "listening": _stage(LISTENING, TURNING),
-    "hearing": _stage(TINY_HEARING, LISTENING),
+    "expressing": _stage(EXPRESSING, LISTENING),
+    "hearing": _stage(TINY_HEARING, EXPRESSING),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(TINY_SPEED, VIDEO),
     "decoder": _decoder,
@@ -328,7 +329,7 @@ STEPS = {
 POSED = "posed_latents"
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening")
+BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening", "expressing")
 """Steps whose results a finished file brings along."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 FINDER = "finder/model.safetensors"

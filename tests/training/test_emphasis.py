@@ -10,6 +10,8 @@ from emo_core.models.emo import Emo
 from emo_core.training.emphasis import Emphasis, as_matrix, emphasise
 from emo_core.training.telling import TOLD, Telling
 
+HEAR = ("audio_attn.to_k.weight", "audio_attn.to_v.weight", "expressions.audio_proj.weight")
+
 
 @pytest.fixture
 def model() -> Emo:
@@ -51,7 +53,7 @@ def test_the_inverse_gain_takes_it_back(model: Emo) -> None:
     matrix = as_matrix({"width": {"width": 1.9, "round": 1.1, "open": -0.3}, "brow": 2.6})
     emphasise(model, matrix)
     changed = {name for name, value in model.state_dict().items() if not value.equal(before[name])}
-    assert changed == {n for n in before if n.endswith(("audio_attn.to_k.weight", "audio_attn.to_v.weight"))}
+    assert changed == {n for n in before if n.endswith(HEAR)}
     emphasise(model, matrix.inverse())
     assert all(torch.allclose(value, before[name], atol=1e-6) for name, value in model.state_dict().items())
 

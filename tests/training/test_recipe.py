@@ -22,7 +22,7 @@ from emo_core.training.emphasis import as_matrix, emphasise
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
 from emo_core.training.recipe import Recipe, export, start_from, train
-from emo_core.training.stages import LISTENING, MOVING, STAGES, TURNING
+from emo_core.training.stages import EXPRESSING, LISTENING, MOVING, STAGES, TURNING
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 from emo_core.training.tiny import tiny_config
@@ -39,7 +39,7 @@ RECIPE = Recipe(
     clips=4,
     clip_plan=ClipPlan(seed=2, frames=16, shard_clips=4),
     posed=4,
-    posed_plan=ClipPlan(seed=3, frames=5, shard_clips=4, portraits=1, posed=True),
+    posed_plan=ClipPlan(seed=3, frames=7, shard_clips=4, portraits=1, posed=True),
     vae=BRIEF,
     decoder=BRIEF,
     finder=BRIEF,
@@ -103,7 +103,7 @@ def test_a_folder_may_be_named_from_where_one_is(
 def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
     for stage in STAGES:
         assert list((folder / stage.name).glob("events.out.tfevents.*"))
-        if stage in (MOVING, TURNING, LISTENING):  # they make no pictures
+        if stage in (MOVING, TURNING, LISTENING, EXPRESSING):  # they make no pictures
             continue
         samples = folder / stage.name / "validation" / "step-000002"
         with Image.open(samples / "00.png") as sheet:  # made above true
@@ -144,7 +144,7 @@ def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
     start_from(BUILT_IN, tmp_path)
     given = load_file(BUILT_IN)
     model = Emo(tiny_config(), backend=Backend())
-    model.load_state_dict(load_file(tmp_path / "listening" / "model.safetensors"))
+    model.load_state_dict(load_file(tmp_path / "expressing" / "model.safetensors"))
     emphasise(model, as_matrix(provenance(BUILT_IN)["recipe"].get("emphasis", {})))
     for name, value in model.state_dict().items():
         assert value.half().equal(given[name.removeprefix("encoders.")]), name

@@ -21,6 +21,7 @@ from emo_core.training.expression_reader import ExpressionReader
 from emo_core.training.initialise import initialise
 from emo_core.training.latent_clips import LatentClips
 from emo_core.training.stages import (
+    EXPRESSING,
     HEARING,
     IMAGE,
     LISTENING,
@@ -105,7 +106,7 @@ def test_the_speed_stage_trains_time_and_speed_only(model: Emo) -> None:
     assert not SPEED.audio  # paper, sec. 3.4: sound stays out, or it drives the head's speed
 
 
-DENOISING = [stage for stage in STAGES if stage not in (MOVING, TURNING, LISTENING)]
+DENOISING = [stage for stage in STAGES if stage not in (MOVING, TURNING, LISTENING, EXPRESSING)]
 
 
 def faces() -> DecodedFaces:
