@@ -12,6 +12,7 @@ from ..backend import Backend
 from ..config import EmoConfig
 from ..models.emo import Emo
 from ..models.guidance_rows import guidance_rows
+from ..models.mover import TOKENS
 from ..models.reference_pair import encode_pair
 from ..modules.conditions import Features
 
@@ -77,10 +78,11 @@ class Clip:
             mixed=config.reference.mixed_rows,
         )
         speed = torch.zeros(case.frames, device=case.device, dtype=case.dtype)
+        heard = config.audio.tokens + (TOKENS if config.reference.mover else 0)
         full = Features(
             reference=pair.reference,
             motion=pair.motion,
-            audio=self._random(case.frames, config.audio.tokens, config.audio.token_width),
+            audio=self._random(case.frames, heard, config.audio.token_width),
             context=context,
             face=encoders.face_locator(self._random(1, config.face_locator.inputs, case.size, case.size)),
             speed=encoders.encode_speed(speed),
