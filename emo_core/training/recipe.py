@@ -72,7 +72,7 @@ class Recipe:
     """Faces posed at random, nine pictures each."""
     posed_plan: ClipPlan = field(
         default_factory=lambda: ClipPlan(
-            seed=3, frames=9, portraits=1, drawn_share=0.5, posed=True, recoloured=0.5, cartoons=0.4
+            seed=3, frames=9, portraits=1, drawn_share=0.6, posed=True, recoloured=0.5, cartoons=0.6
         )
     )
     vae: LoopPlan = field(
