@@ -14,9 +14,8 @@ from torch.nn.functional import interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
-from ..modules.conditions import Batch
+from ..modules.conditions import Batch, heard
 from ..modules.resnet import ResnetBlock
-from ..modules.rows import join
 
 FINE, COARSE = 64, 128
 """Widths of its maps, at the latents' size and at half of it."""
@@ -68,10 +67,7 @@ class Expressions(nn.Module):
     def heard(self, like: Tensor, batch: Batch) -> Tensor:
         """How far along each way the frames are, [R, F, K], where a tensor is and of its type."""
         rows, audio = len(batch.features), batch.audio()
-        told = like.new_zeros(rows, batch.frames, CONTROL)
+        sound = like.new_zeros(rows * batch.frames, CONTROL)
         if audio is not None:
-            gains = told.new_tensor([batch.features[row].audio_gain for row in audio.rows])[:, None, None]
-            told = gains * self.audio_proj(audio.value.flatten(1)).unflatten(0, (-1, batch.frames))
-            if len(audio.rows) < rows:
-                told = join(rows, audio.rows, told, told.new_zeros(1))
-        return self.amounts(silu(self.control(silu(told))))
+            sound = heard(audio, self.audio_proj, batch)
+        return self.amounts(silu(self.control(silu(sound)))).unflatten(0, (rows, batch.frames))

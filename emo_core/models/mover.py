@@ -12,9 +12,8 @@ from torch.nn.functional import interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
-from ..modules.conditions import Batch, Group
+from ..modules.conditions import Batch, heard, told
 from ..modules.resnet import ResnetBlock
-from ..modules.rows import join
 
 FINE, COARSE = 48, 96
 """Widths of its maps at a half and a quarter of the latents' size; finer gain little (docs/emo_tiny_history.md)."""
@@ -56,9 +55,9 @@ class Mover(nn.Module):
         its audio tokens are the mover's own. A row's `turns` take the place of sound and speed.
         """
         amounts = self.steered(portraits, batch)
-        told = [f.turns for f in batch.features]
-        if any(turns is not None for turns in told):
-            rows = zip(amounts, told, strict=True)
+        true = [f.turns for f in batch.features]
+        if any(turns is not None for turns in true):
+            rows = zip(amounts, true, strict=True)
             amounts = torch.stack([row if turns is None else turns.to(row) for row, turns in rows])
         return torch.einsum("rfk,rkchw->rfchw", amounts, self.ways(portraits)).flatten(0, 1)
 
@@ -78,16 +77,7 @@ class Mover(nn.Module):
         total = like.new_zeros(len(batch.features) * batch.frames, CONTROL)
         audio, speed = batch.audio(), batch.speed()
         if audio is not None:
-            gains = total.new_tensor([f.audio_gain for f in batch.features]).repeat_interleave(batch.frames)
-            total = total + gains[:, None] * _told(audio, self.audio_proj, batch)
+            total = total + heard(audio, self.audio_proj, batch)
         if speed is not None and self.speed_proj is not None:
-            total = total + _told(speed, self.speed_proj, batch)
+            total = total + told(speed, self.speed_proj, batch)
         return silu(self.control2(silu(self.control1(silu(total)))))
-
-
-def _told(group: Group, proj: nn.Module, batch: Batch) -> Tensor:
-    """A condition of each frame [R'*F, ...] or [R', F, ...] through a layer, [R*F, D]; zeros for rows without."""
-    told = proj(group.value.reshape(len(group.rows), batch.frames, -1))
-    if len(group.rows) < len(batch.features):
-        told = join(len(batch.features), group.rows, told, told.new_zeros(1))
-    return told.flatten(0, 1)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..media.disk import read_rows
 from .deep import DeepPass
 from .hooks import Hooks
+from .rows import join
 
 PORTRAIT = "portrait"
 """Where the latents of a portrait are among its tokens, for networks that see it at their ends."""
@@ -141,3 +142,18 @@ class Batch:
 
 def _at(maps: Mapping[str, Tensor] | None, path: str) -> Tensor | None:
     return None if maps is None else maps.get(path)
+
+
+def told(group: Group, proj: nn.Module, batch: Batch) -> Tensor:
+    """A condition of each frame [R'*F, ...] or [R', F, ...] through a layer, [R*F, D]; zeros for rows without."""
+    made = proj(group.value.reshape(len(group.rows), batch.frames, -1))
+    if len(group.rows) < len(batch.features):
+        made = join(len(batch.features), group.rows, made, made.new_zeros(1))
+    return made.flatten(0, 1)
+
+
+def heard(audio: Group, proj: nn.Module, batch: Batch) -> Tensor:
+    """`told` of audio tokens, as loud as each row wants to hear them."""
+    made = told(audio, proj, batch)
+    gains = made.new_tensor([features.audio_gain for features in batch.features]).repeat_interleave(batch.frames)
+    return gains[:, None] * made

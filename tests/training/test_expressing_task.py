@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from training.latent_folder import latent_clips
 from training.moving_model import moving_model
 
 from emo_core.backend import Backend
@@ -42,8 +42,6 @@ def clips(tmp_path: Path) -> LatentClips:
     mouth = np.exp(-((at - 8) ** 2 + (at[:, None] - 11) ** 2) / 4)
     tracks = np.zeros((CLIPS, FRAMES, len(TRACKS)))
     tracks[..., TRACKS.index("open")] = opened
-    part = tmp_path / "part-000000"
-    part.mkdir()
     arrays = {
         "latents": people + 2 * opened[..., None, None, None] * mouth,
         "tracks": tracks,
@@ -51,10 +49,7 @@ def clips(tmp_path: Path) -> LatentClips:
         "landmarks": np.full((CLIPS, FRAMES, 12, 2), 0.5 * SIZE),
         "boxes": np.tile([0.2 * SIZE, 0.2 * SIZE, 0.8 * SIZE, 0.8 * SIZE], (CLIPS, FRAMES, 1)),
     }
-    for name, values in arrays.items():
-        np.save(part / f"{name}.npy", values.astype(np.float32))
-    (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": SIZE}))
-    return LatentClips(tmp_path)
+    return latent_clips(tmp_path, arrays, SIZE)
 
 
 def task_of(model: Emo, clips: LatentClips, stage: Stage = STAGE) -> ExpressingTask:

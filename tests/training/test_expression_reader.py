@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from training.latent_folder import latent_clips
 
 from emo_core.training.expression_reader import CELLS, WEIGHTS, ExpressionReader, ReaderTask, places_of
 from emo_core.training.latent_clips import LatentClips
@@ -28,12 +27,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> LatentClips:
     clip, frame = np.indices((CLIPS, FRAMES))
     latents[clip, frame, 0, cells[..., 1], cells[..., 0]] = 8 * tracks[..., TRACKS.index("open")] - 4
     landmarks = np.repeat((cells[:, :, None] + 0.5) * SIZE / SIDE, 12, axis=2).astype(np.float32)
-    part = folder / "part-000000"
-    part.mkdir()
-    for name, values in {"latents": latents, "tracks": tracks, "landmarks": landmarks}.items():
-        np.save(part / f"{name}.npy", values)
-    (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": SIZE}))
-    return LatentClips(folder)
+    return latent_clips(folder, {"latents": latents, "tracks": tracks, "landmarks": landmarks}, SIZE)
 
 
 def place(clips: LatentClips, clip: int) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from training.latent_folder import latent_clips
 
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig, EmoConfig, TemporalConfig, UNetConfig
@@ -42,12 +42,7 @@ def clips(tmp_path: Path) -> LatentClips:
     states = rng.standard_normal((CLIPS, FRAMES, 2, 16)).astype(np.float32)
     tracks = np.einsum("cfls,lst->cft", states, rng.standard_normal((2, 16, len(TRACKS)))).astype(np.float32)
     tracks *= 0.3 / tracks.std()
-    part = tmp_path / "part-000000"
-    part.mkdir()
-    for name, values in {"states": states, "tracks": tracks, "latents": np.zeros((CLIPS, FRAMES))}.items():
-        np.save(part / f"{name}.npy", values)
-    (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": 64}))
-    return LatentClips(tmp_path)
+    return latent_clips(tmp_path, {"states": states, "tracks": tracks, "latents": np.zeros((CLIPS, FRAMES))})
 
 
 def windows_of(clips: LatentClips, task: ListeningTask) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from training.latent_folder import latent_clips
 from training.moving_model import moving_model
 
 from emo_core.models.emo import Emo
@@ -33,8 +33,6 @@ def clips(tmp_path: Path) -> LatentClips:
     rng = np.random.default_rng(0)
     shift = rng.uniform(-1.5, 1.5, (CLIPS, FRAMES))
     middles = np.stack([8 + shift, np.full_like(shift, 8)], axis=-1)
-    part = tmp_path / "part-000000"
-    part.mkdir()
     tracks = np.zeros((CLIPS, FRAMES, len(TRACKS)))
     tracks[..., TRACKS.index("yaw")] = 3 * shift
     arrays = {
@@ -44,10 +42,7 @@ def clips(tmp_path: Path) -> LatentClips:
         "landmarks": landmarks(middles),
         "boxes": boxes(middles),
     }
-    for name, values in arrays.items():
-        np.save(part / f"{name}.npy", values.astype(np.float32))
-    (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": SIZE}))
-    return LatentClips(tmp_path)
+    return latent_clips(tmp_path, arrays, SIZE)
 
 
 def pictures(middles: np.ndarray) -> np.ndarray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from training.latent_folder import latent_clips
 
 from emo_core.backend import Backend
 from emo_core.config import AudioConfig, EmoConfig, SpeedConfig, TemporalConfig, UNetConfig, VaeConfig
@@ -65,14 +65,10 @@ def clips(tmp_path: Path) -> LatentClips:
         "speed": (2, FRAMES),
         "landmarks": (2, FRAMES, 12, 2),
     }
-    part = tmp_path / "part-000000"
-    part.mkdir()
-    for name, shape in shapes.items():
-        np.save(part / f"{name}.npy", rng.random(shape, dtype=np.float32) * 8)
-    np.save(part / "boxes.npy", np.tile(np.array([10, 10, 50, 50], np.float32), (2, FRAMES, 1)))
-    np.save(part / "tracks.npy", rng.random((2, FRAMES, len(TRACKS)), dtype=np.float32))
-    (part / "meta.json").write_text(json.dumps({"fps": 25.0, "size": 64}))
-    return LatentClips(tmp_path)
+    arrays = {name: rng.random(shape, dtype=np.float32) * 8 for name, shape in shapes.items()}
+    arrays["boxes"] = np.tile(np.array([10, 10, 50, 50], np.float32), (2, FRAMES, 1))
+    arrays["tracks"] = rng.random((2, FRAMES, len(TRACKS)), dtype=np.float32)
+    return latent_clips(tmp_path, arrays)
 
 
 def trained_kinds(stage: Stage, model: Emo) -> set[str]:
