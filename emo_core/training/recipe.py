@@ -7,11 +7,12 @@ import dataclasses
 import json
 import logging
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ from .finder_task import FinderTask
 from .initialise import initialise
 from .latent_clips import LatentClips, encode_clips, encode_states
 from .listening_task import ListeningTask
-from .loop import Loop, LoopPlan
+from .loop import Loop, LoopPlan, Task
 from .moving_task import MovingTask
 from .plan_file import Validation
 from .spoken_clips import SpokenClips, encode_spoken
@@ -68,7 +69,7 @@ class Recipe:
 
     clips: int = 2048
     clip_plan: ClipPlan = field(default_factory=lambda: ClipPlan(seed=2, even_speeds=0.25))
-    posed: int = 4096
+    posed: int = 8192
     """Faces posed at random, nine pictures each."""
     posed_plan: ClipPlan = field(
         default_factory=lambda: ClipPlan(
@@ -108,8 +109,10 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
+            "expressing": LoopPlan(2400, 1.5e-3, warmup=50, cooldown=0.8, ema=0.99, weight_decay=0.0, seed=1),
             "hearing": LoopPlan(100, 1e-3, warmup=50, cooldown=0.7, seed=1),
-            "video": LoopPlan(200, 1e-3, warmup=30, cooldown=0.8, seed=1),
+            "video": LoopPlan(100, 5e-4, warmup=30, cooldown=0.8, seed=1),
+            "speed": LoopPlan(100, 3e-4, warmup=30, cooldown=0.8, seed=1),
         }
     )
     """The stages of a folder that goes on from a finished file, as long as those that shipped files went on with."""
@@ -138,9 +141,10 @@ def train(
     """Run every step that is not done yet, up to and with `until` (a step's name), or `only` one."""
     if only in BROUGHT_ALONG and (folder / START).is_file():
         raise ValueError(f"step {only!r} came with the file that {folder} goes on from: train from nothing to run it")
+    skipped = (*BROUGHT_ALONG, "decoder") if only is None and (folder / START).is_file() else ()
     for name, step in STEPS.items() if only is None else [(only, STEPS[only])]:
         LOG.info("step %s", name)
-        if name not in BROUGHT_ALONG or not (folder / START).is_file():
+        if name not in skipped:
             step(folder, recipe, rank, processes)
         if processes > 1:
             torch.distributed.barrier()
@@ -149,7 +153,7 @@ def train(
 
 
 def start_from(file: Path, folder: Path) -> None:
-    """Lay out a finished emo-tiny, so that `train` goes on with the stages that hear and draw; done once per folder.
+    """Lay out a finished emo-tiny, so that `train` goes on with the stages that draw; done once per folder.
 
     Its averaged weights are where they begin, without the emphasis it was exported with; states of the optimiser are
     not in such a file.
@@ -183,20 +187,37 @@ def start_from(file: Path, folder: Path) -> None:
     model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
     emphasis = provenance["recipe"].get("emphasis", {})
     emphasise(model, as_matrix(emphasis).inverse())
-    save_state(folder / EXPRESSING.name / "model.safetensors", model.state_dict())
+    save_state(folder / LISTENING.name / "model.safetensors", model.state_dict())
     write_text(folder / START, metadata[PROVENANCE_KEY])
 
 
 def _ever_trained(provenance: dict[str, Any]) -> set[str]:
     """Stages that a file, or one that it goes on from, went through."""
-    before = provenance.get("went_on_from")
-    return set(provenance.get("stages", {})) | (_ever_trained(before) if before else set())
+    return {name for made in _made_after_another(provenance) for name in made.get("stages", {})}
+
+
+def _made_after_another(provenance: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """How a file was made, then the one that it goes on from, and so on."""
+    made: dict[str, Any] | None = provenance
+    while made:
+        yield made
+        made = made.get("went_on_from")
 
 
 def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     if rank == 0:
-        make_clips(folder / "clips", recipe.clips, recipe.clip_plan, max(1, processes))
-        make_clips(folder / "posed", recipe.posed, recipe.posed_plan, max(1, processes))
+        for name, count, plan in (
+            ("clips", recipe.clips, recipe.clip_plan),
+            ("posed", recipe.posed, recipe.posed_plan),
+        ):
+            make_clips(folder / name, count, _of_new_people(plan, folder), max(1, processes))
+
+
+def _of_new_people(plan: ClipPlan, folder: Path) -> ClipPlan:
+    """The plan of clips that no file before this one was shown."""
+    start = folder / START
+    before = list(_made_after_another(json.loads(start.read_text()))) if start.is_file() else []
+    return dataclasses.replace(plan, seed=plan.seed + 10 * len(before))
 
 
 def _finder(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -264,40 +285,48 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             initialise(model, recipe.seed)
         else:
             model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
-        reader = _open_reader(folder, model) if stage.expression_weight else None
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
-        grey = zero_latents(vae)
-        if stage in (MOVING, TURNING, LISTENING):
-            if stage is MOVING:
-                alone = MovingTask(model, clips, stage, grey)
-            else:
-                if rank == 0:
-                    encode_spoken(folder / "audio", recipe.audio, model.config.audio, clips.fps)
-                if processes > 1:
-                    torch.distributed.barrier()
-                heard = TurningTask if stage is TURNING else ListeningTask
-                alone = heard(model, SpokenClips(folder / "audio"), stage)
-            Loop(alone, recipe.stage(stage.name, folder), folder / stage.name).run()
-            return
-        faces = DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None
-        posed = LatentClips(folder / POSED) if stage.posed else None
-        if stage is EXPRESSING:
-            task = ExpressingTask(model, clips, stage, grey, reader=reader, faces=faces, posed=posed)
-            Loop(task, recipe.stage(stage.name, folder), folder / stage.name).run()
-            return
-        task = EmoTask(model, clips, stage, grey, reader=reader, faces=faces, posed=posed)
-        validator = Validator(
-            task,
-            held_out,
-            vae,
-            recipe.validation,
-            folder / stage.name / "validation",
-            sound=lambda clip: ClipShards(folder / "clips").waveform(len(clips) + clip)[0],
-            writes=rank == 0,
-        )
+        validator = None
+        if stage in (TURNING, LISTENING):
+            if rank == 0:
+                encode_spoken(folder / "audio", recipe.audio, model.config.audio, clips.fps)
+            if processes > 1:
+                torch.distributed.barrier()
+            heard = TurningTask if stage is TURNING else ListeningTask
+            task: Task = heard(model, SpokenClips(folder / "audio"), stage)
+        elif stage is MOVING:
+            task = MovingTask(model, clips, stage, zero_latents(vae))
+        elif stage is EXPRESSING:
+            task = ExpressingTask(model, clips, stage, zero_latents(vae), **_judges(stage, folder, model, vae))
+        else:
+            task = EmoTask(model, clips, stage, zero_latents(vae), **_judges(stage, folder, model, vae))
+            validator = Validator(
+                task,
+                held_out,
+                vae,
+                recipe.validation,
+                folder / stage.name / "validation",
+                sound=lambda clip: ClipShards(folder / "clips").waveform(len(clips) + clip)[0],
+                writes=rank == 0,
+            )
         Loop(task, recipe.stage(stage.name, folder), folder / stage.name, validate=validator).run()
 
     return run
+
+
+class _Judges(TypedDict):
+    reader: ExpressionReader | None
+    faces: DecodedFaces | None
+    posed: LatentClips | None
+
+
+def _judges(stage: Stage, folder: Path, model: Emo, vae: AutoencoderKL) -> _Judges:
+    """What a stage that draws is judged by beside its latents, and on whom."""
+    return {
+        "reader": _open_reader(folder, model) if stage.expression_weight else None,
+        "faces": DecodedFaces(vae, zero_latents(vae).shape[-1]) if stage.decoded_weight else None,
+        "posed": LatentClips(folder / POSED) if stage.posed else None,
+    }
 
 
 def _export(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
@@ -329,8 +358,8 @@ STEPS = {
 POSED = "posed_latents"
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
-BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening", "expressing")
-"""Steps whose results a finished file brings along."""
+BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening")
+"""Steps whose results a finished file brings along; it also has a decoder, which learns on if asked alone."""
 VAE, FINISHED_VAE = "vae/model.safetensors", "decoder/model.safetensors"
 FINDER = "finder/model.safetensors"
 COMPANION_FILES = {"vae": VAE, "audio_encoder": f"audio/{ENCODER}", "head_finder": FINDER}

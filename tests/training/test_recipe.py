@@ -24,6 +24,7 @@ from emo_core.training.plan_file import Validation
 from emo_core.training.recipe import Recipe, export, start_from, train
 from emo_core.training.stages import EXPRESSING, LISTENING, MOVING, STAGES, TURNING
 from emo_core.training.synthetic.clip_plan import ClipPlan
+from emo_core.training.synthetic.clip_shards import ClipShards
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
 from emo_core.training.tiny import tiny_config
 
@@ -46,7 +47,7 @@ RECIPE = Recipe(
     audio=AudioPlan(seeds=(1,), clips=2, held_out=1, training=BRIEF, batch=2),
     reader=BRIEF,
     stages={stage.name: BRIEF for stage in STAGES},
-    further={name: LoopPlan(3, 1e-3, warmup=1, ema=0.5, log_every=1) for name in ("hearing", "video")},
+    further={name: LoopPlan(3, 1e-3, warmup=1, ema=0.5, log_every=1) for name in ("expressing", "hearing")},
     validation=Validation(every=2, clips=1, steps=1),
     held_out=1,
 )
@@ -112,15 +113,16 @@ def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folde
         assert (samples / "00.mp4").is_file() == stage.temporal
 
 
-def test_a_finished_file_goes_on_with_the_stages_that_hear(folder: Path, tmp_path: Path) -> None:
+def test_a_finished_file_goes_on_with_the_stages_that_draw(folder: Path, tmp_path: Path) -> None:
     start_from(folder / "emo-tiny.safetensors", tmp_path)
-    for name in ("clips", "latents", "posed", "posed_latents"):
-        (tmp_path / name).symlink_to(folder / name)
     train(tmp_path, RECIPE)
     made = provenance(tmp_path / "emo-tiny.safetensors")
-    assert made["stages"] == {"decoder": 2, "reader": 2, "hearing": 3, "video": 3, "speed": 2}
+    assert made["stages"] == {"reader": 2, "expressing": 3, "hearing": 3, "video": 2, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
+    for shown in ("clips", "posed"):
+        people = [{clip.identity for clip in ClipShards(where / shown).info} for where in (folder, tmp_path)]
+        assert people[0].isdisjoint(people[1])
     start_from(tmp_path / "emo-tiny.safetensors", tmp_path / "again")
     assert provenance(tmp_path / "emo-tiny.safetensors") == json.loads((tmp_path / "again" / "start.json").read_text())
 
@@ -144,7 +146,7 @@ def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
     start_from(BUILT_IN, tmp_path)
     given = load_file(BUILT_IN)
     model = Emo(tiny_config(), backend=Backend())
-    model.load_state_dict(load_file(tmp_path / "expressing" / "model.safetensors"))
+    model.load_state_dict(load_file(tmp_path / "listening" / "model.safetensors"))
     emphasise(model, as_matrix(provenance(BUILT_IN)["recipe"].get("emphasis", {})))
     for name, value in model.state_dict().items():
         assert value.half().equal(given[name.removeprefix("encoders.")]), name

@@ -125,7 +125,7 @@ def draw_mouth(sketch: Sketch, who: Identity, state: FaceState) -> None:
     gap = (0.36 + 0.03 * pucker) * max(state.open, 0.0)
     x = wide * ACROSS
     bulge = (1 - ACROSS**2) ** (0.62 - 0.12 * pucker)
-    middle = mouth.y - 0.11 * state.smile * (ACROSS**2 - 0.4)
+    middle = mouth.y - 0.11 * (state.smile + mouth.curve) * (ACROSS**2 - 0.4) - mouth.tilt * ACROSS
     upper, lower = middle - 0.24 * gap * bulge, middle + 0.76 * gap * bulge
     plump = 1 + 0.7 * pucker
     bow = 1 - mouth.bow * np.exp(-((ACROSS / 0.16) ** 2))
@@ -143,7 +143,7 @@ def draw_mouth(sketch: Sketch, who: Identity, state: FaceState) -> None:
             back = lower - 0.2 * gap * bulge * np.abs(bulge)
             sketch.fill(face(*_ribbon(0.7 * x, back + 0.02, lower - 0.004), lift), (196, 84, 98))
     else:
-        sketch.stroke(face(1.1 * x, middle), line, 0.022)
+        sketch.stroke(face(1.1 * x, middle), line, mouth.line)
     sketch.mark("mouth corners", face(x[[0, -1]], middle[[0, -1]], lift))
     centre = len(ACROSS) // 2
     sketch.mark("inner lips", face(np.zeros(2), np.array([upper[centre], lower[centre]]), lift))

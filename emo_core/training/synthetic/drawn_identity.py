@@ -50,6 +50,11 @@ class Mouth:
     colour: Colour
     tongue: bool
     teeth: bool
+    curve: float = 0.0
+    """Of the smile it is drawn with, whatever the face does."""
+    tilt: float = 0.0
+    line: float = 0.022
+    """Thickness of the closed mouth's line."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +290,7 @@ def sample_identity(seed: int) -> Identity:
 
 
 def plain(who: Identity) -> Identity:
-    """The same person as a plain cartoon: lips that are a line, broad brows, large round eyes, flat skin.
+    """The same person as a plain cartoon: a mouth like a line, perhaps askew, broad brows, large round eyes, flat skin.
 
     Avatars that people hand in are often drawn so.
     """
@@ -317,6 +322,9 @@ def plain(who: Identity) -> Identity:
             upper=rng.uniform(0, 0.012),
             lower=rng.uniform(0, 0.018),
             colour=mix(who.skin, (150, 70, 70), rng.uniform(0, 0.35)),
+            curve=rng.uniform(0, 0.8) if rng.random() < 0.6 else 0.0,
+            tilt=rng.normal(0, 0.02) if rng.random() < 0.4 else 0.0,
+            line=rng.uniform(0.014, 0.026),
         ),
         nose=replace(who.nose, style=pick(rng, {"hook": 2, "button": 2, "bulb": 1}), size=rng.uniform(0.05, 0.09)),
         manner=replace(who.manner, shading=0, ink=None if rng.random() < 0.7 else who.manner.ink),
