@@ -119,12 +119,16 @@ class Loop:
     def run(self) -> None:
         """Train up to the plan's last step; a killed run goes on from its newest checkpoint with equal losses."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with self._board() as board:
+            self._run(board)
+
+    def _run(self, board: Any) -> None:
         saved, losses, begun = time.monotonic(), [], time.monotonic()
         while self.step < self.plan.steps:
             losses.append(self._train_step())
             self.step += 1
             if self.step % self.plan.log_every == 0:
-                self._log(losses, time.monotonic() - begun)
+                self._log(losses, time.monotonic() - begun, board)
                 losses, begun = [], time.monotonic()
             if self.validate and self.plan.validate_every and self.step % self.plan.validate_every == 0:
                 self._validate()
@@ -132,6 +136,15 @@ class Loop:
             if due.item() > self.plan.save_seconds or self.step == self.plan.steps:
                 self.save()
                 saved = time.monotonic()
+
+    @contextmanager
+    def _board(self) -> Iterator[Any]:
+        """TensorBoard's writer, one for all of a run, or None."""
+        if not (self.plan.tensorboard and self.accelerator.is_main_process and self.step < self.plan.steps):
+            yield None
+            return
+        with need("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(self.folder)) as writer:
+            yield writer
 
     def _seconds_since(self, start: float) -> Tensor:
         return torch.tensor(time.monotonic() - start, dtype=torch.float32, device=self.accelerator.device)
@@ -259,7 +272,7 @@ class Loop:
             self._publish()  # the run may have been killed just before
         LOG.info("resuming %s at step %d", self.folder, self.step)
 
-    def _log(self, losses: list[float], seconds: float) -> None:
+    def _log(self, losses: list[float], seconds: float, board: Any) -> None:
         if not self.accelerator.is_main_process:
             return
         row = {
@@ -269,11 +282,11 @@ class Loop:
         }
         append_log(self.folder, row)
         LOG.info("%s step %d loss %.5f, %.3f s/step", self.folder.name, *row.values())
-        if self.plan.tensorboard:
-            with need("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(self.folder)) as writer:
-                writer.add_scalar("loss", row["loss"], self.step)
-                writer.add_scalar("seconds per step", row["seconds_per_step"], self.step)
-                writer.add_scalar("rate", self.plan.learning_rate * self.plan.rate(self.step), self.step)
+        if board is not None:
+            board.add_scalar("loss", row["loss"], self.step)
+            board.add_scalar("seconds per step", row["seconds_per_step"], self.step)
+            board.add_scalar("rate", self.plan.learning_rate * self.plan.rate(self.step), self.step)
+            board.flush()
 
 
 def _optimizer(parameters: list[nn.Parameter], plan: LoopPlan) -> torch.optim.Optimizer:

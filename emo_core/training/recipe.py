@@ -111,8 +111,8 @@ class Recipe:
         default_factory=lambda: {
             "expressing": LoopPlan(2400, 1.5e-3, warmup=50, cooldown=0.8, ema=0.99, weight_decay=0.0, seed=1),
             "hearing": LoopPlan(100, 1e-3, warmup=50, cooldown=0.7, seed=1),
-            "video": LoopPlan(100, 5e-4, warmup=30, cooldown=0.8, seed=1),
-            "speed": LoopPlan(100, 3e-4, warmup=30, cooldown=0.8, seed=1),
+            "video": LoopPlan(60, 5e-4, warmup=20, cooldown=0.8, seed=1, log_every=20),
+            "speed": LoopPlan(60, 3e-4, warmup=20, cooldown=0.8, seed=1, log_every=20),
         }
     )
     """The stages of a folder that goes on from a finished file, as long as those that shipped files went on with."""

@@ -103,7 +103,7 @@ def test_a_folder_may_be_named_from_where_one_is(
 
 def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
     for stage in STAGES:
-        assert list((folder / stage.name).glob("events.out.tfevents.*"))
+        assert len(list((folder / stage.name).glob("events.out.tfevents.*"))) == 1
         if stage in (MOVING, TURNING, LISTENING, EXPRESSING):  # they make no pictures
             continue
         samples = folder / stage.name / "validation" / "step-000002"

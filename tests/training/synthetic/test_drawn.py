@@ -174,3 +174,17 @@ def test_a_plain_cartoon_opens_its_mouth_closes_its_eyes_and_tells_the_truth_of_
     again = drawn_portrait(seed, as_cartoon=True).render(FaceState(), 128)[0]
     np.testing.assert_array_equal(still[0], again)
     assert np.abs(drawn_portrait(seed).render(FaceState(), 128)[0].astype(int) - again).mean() > 0.5
+
+
+def test_some_plain_cartoons_smile_and_some_are_askew_whatever_the_face_does() -> None:
+    def mouths(*, as_cartoon: bool) -> tuple[np.ndarray, np.ndarray]:
+        """How far the corners lie above the middle of closed lips, and the right one above the left, px."""
+        faces = [drawn_portrait(seed, as_cartoon=as_cartoon).render(FaceState(), 128)[1] for seed in range(40)]
+        heights = np.stack([face.landmarks[3:7, 1] for face in faces])
+        return heights[:, 2:].mean(1) - heights[:, :2].mean(1), heights[:, 0] - heights[:, 1]
+
+    smiles, tilts = mouths(as_cartoon=True)
+    assert 10 < (smiles > 0.5).sum() < 35
+    assert 5 < (np.abs(tilts) > 0.5).sum() < 25
+    smiles, tilts = mouths(as_cartoon=False)
+    assert max(np.abs(smiles).max(), np.abs(tilts).max()) < 0.3
