@@ -306,6 +306,17 @@ def plain(who: Identity) -> Identity:
         lash_width=rng.uniform(0.012, 0.045),
     )
     thickness = rng.uniform(0.03, 0.075)
+    # the order of the draws is that of the people whom the fourteenth emo-tiny was shown
+    lips = replace(
+        who.mouth,
+        half_width=who.mouth.half_width * rng.uniform(0.7, 1.3),
+        upper=rng.uniform(0, 0.012),
+        lower=rng.uniform(0, 0.018),
+        colour=mix(who.skin, (150, 70, 70), rng.uniform(0, 0.35)),
+    )
+    nose = replace(who.nose, style=pick(rng, {"hook": 2, "button": 2, "bulb": 1}), size=rng.uniform(0.05, 0.09))
+    ink = None if rng.random() < 0.7 else who.manner.ink
+    smiling, askew = rng.random(2)
     return replace(
         who,
         eyes=eyes,
@@ -317,15 +328,11 @@ def plain(who: Identity) -> Identity:
             colour=mix(who.hair.colour, who.brows.colour, rng.uniform(0, 1)),
         ),
         mouth=replace(
-            who.mouth,
-            half_width=who.mouth.half_width * rng.uniform(0.7, 1.3),
-            upper=rng.uniform(0, 0.012),
-            lower=rng.uniform(0, 0.018),
-            colour=mix(who.skin, (150, 70, 70), rng.uniform(0, 0.35)),
-            curve=rng.uniform(0, 0.8) if rng.random() < 0.6 else 0.0,
-            tilt=rng.normal(0, 0.02) if rng.random() < 0.4 else 0.0,
+            lips,
+            curve=rng.uniform(0, 0.8) if smiling < 0.6 else 0.0,
+            tilt=rng.normal(0, 0.02) if askew < 0.4 else 0.0,
             line=rng.uniform(0.014, 0.026),
         ),
-        nose=replace(who.nose, style=pick(rng, {"hook": 2, "button": 2, "bulb": 1}), size=rng.uniform(0.05, 0.09)),
-        manner=replace(who.manner, shading=0, ink=None if rng.random() < 0.7 else who.manner.ink),
+        nose=nose,
+        manner=replace(who.manner, shading=0, ink=ink),
     )
