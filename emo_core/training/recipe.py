@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -139,9 +139,10 @@ def train(
     only: str | None = None,
 ) -> None:
     """Run every step that is not done yet, up to and with `until` (a step's name), or `only` one."""
-    if only in BROUGHT_ALONG and (folder / START).is_file():
+    goes_on = (folder / START).is_file()
+    if goes_on and only in BROUGHT_ALONG:
         raise ValueError(f"step {only!r} came with the file that {folder} goes on from: train from nothing to run it")
-    skipped = (*BROUGHT_ALONG, "decoder") if only is None and (folder / START).is_file() else ()
+    skipped = (*BROUGHT_ALONG, "decoder") if goes_on and only is None else ()
     for name, step in STEPS.items() if only is None else [(only, STEPS[only])]:
         LOG.info("step %s", name)
         if name not in skipped:
@@ -206,11 +207,9 @@ def _made_after_another(provenance: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _clips(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
     if rank == 0:
-        for name, count, plan in (
-            ("clips", recipe.clips, recipe.clip_plan),
-            ("posed", recipe.posed, recipe.posed_plan),
-        ):
-            make_clips(folder / name, count, _of_new_people(plan, folder), max(1, processes))
+        workers = max(1, processes)
+        make_clips(folder / "clips", recipe.clips, _of_new_people(recipe.clip_plan, folder), workers)
+        make_clips(folder / "posed", recipe.posed, _of_new_people(recipe.posed_plan, folder), workers)
 
 
 def _of_new_people(plan: ClipPlan, folder: Path) -> ClipPlan:
@@ -286,6 +285,7 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
         else:
             model.load_state_dict(load_state(folder / before.name / "model.safetensors"))
         clips, held_out = LatentClips(folder / "latents").split(recipe.held_out)
+        grey = zero_latents(vae)
         validator = None
         if stage in (TURNING, LISTENING):
             if rank == 0:
@@ -295,38 +295,30 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             heard = TurningTask if stage is TURNING else ListeningTask
             task: Task = heard(model, SpokenClips(folder / "audio"), stage)
         elif stage is MOVING:
-            task = MovingTask(model, clips, stage, zero_latents(vae))
-        elif stage is EXPRESSING:
-            task = ExpressingTask(model, clips, stage, zero_latents(vae), **_judges(stage, folder, model, vae))
+            task = MovingTask(model, clips, stage, grey)
         else:
-            task = EmoTask(model, clips, stage, zero_latents(vae), **_judges(stage, folder, model, vae))
-            validator = Validator(
-                task,
-                held_out,
-                vae,
-                recipe.validation,
-                folder / stage.name / "validation",
-                sound=lambda clip: ClipShards(folder / "clips").waveform(len(clips) + clip)[0],
-                writes=rank == 0,
+            task = (ExpressingTask if stage is EXPRESSING else EmoTask)(
+                model,
+                clips,
+                stage,
+                grey,
+                reader=_open_reader(folder, model) if stage.expression_weight else None,
+                faces=DecodedFaces(vae, grey.shape[-1]) if stage.decoded_weight else None,
+                posed=LatentClips(folder / POSED) if stage.posed else None,
             )
+            if stage is not EXPRESSING:  # which makes no pictures
+                validator = Validator(
+                    task,
+                    held_out,
+                    vae,
+                    recipe.validation,
+                    folder / stage.name / "validation",
+                    sound=lambda clip: ClipShards(folder / "clips").waveform(len(clips) + clip)[0],
+                    writes=rank == 0,
+                )
         Loop(task, recipe.stage(stage.name, folder), folder / stage.name, validate=validator).run()
 
     return run
-
-
-class _Judges(TypedDict):
-    reader: ExpressionReader | None
-    faces: DecodedFaces | None
-    posed: LatentClips | None
-
-
-def _judges(stage: Stage, folder: Path, model: Emo, vae: AutoencoderKL) -> _Judges:
-    """What a stage that draws is judged by beside its latents, and on whom."""
-    return {
-        "reader": _open_reader(folder, model) if stage.expression_weight else None,
-        "faces": DecodedFaces(vae, zero_latents(vae).shape[-1]) if stage.decoded_weight else None,
-        "posed": LatentClips(folder / POSED) if stage.posed else None,
-    }
 
 
 def _export(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
