@@ -34,6 +34,7 @@ def derive_config(base: EmoConfig, shapes: Mapping[str, Shape], given: Mapping[s
             "at_ends": _inputs(shapes, "backbone") > _inputs(shapes, "reference_net"),
             "mover": "backbone.mover.conv_in.weight" in shapes,
             "expressions": "backbone.expressions.conv_in.weight" in shapes,
+            "warp": "backbone.warp.conv_in.weight" in shapes,
         },
         "temporal": _temporal(shapes, len(tree["temporal"]["levels"])),
         "face_locator": _locator(shapes),

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, grid_sample, interpolate, silu
+from torch.nn.functional import interpolate, silu
 
 from ..backend import Backend
 from ..config import EmoConfig
@@ -24,6 +24,7 @@ from ..modules.transformer import BackboneBlock, SpatialTransformer
 from .expressions import Expressions
 from .mover import TOKENS, Mover
 from .unet import UNet
+from .warp import Warp, moved
 
 CHANGES = (0.005, 0.15)
 """How much latents differ from the portrait's, as variance: in still places, in faces (`ReferenceConfig.at_ends`)."""
@@ -39,6 +40,7 @@ class Backbone(UNet):
             channels, width = config.unet.latent_channels, config.unet.channels[0]
             self.conv_in = backend.conv2d(2 * channels, width, 3)
         self.mover = Mover(config, backend=backend) if config.reference.mover else None
+        self.warp = Warp(config.unet.latent_channels, backend=backend) if config.reference.warp else None
         self.expressions = Expressions(config, backend=backend) if config.reference.expressions else None
         self.face_at_input = config.face_locator.target == "latents"
         self.conv_norm_out = backend.group_norm(config.unet.groups, config.unet.channels[0], 1e-5)
@@ -90,7 +92,7 @@ class Backbone(UNet):
         if self.expressions is not None:
             drawn = batch if self.mover is None else Batch(_tokens(batch.features, 0, -TOKENS), batch.frames)
             shown = shown + self.expressions(portraits, drawn)
-        return AroundPortrait(latents, shown, alpha_bar, flow)
+        return AroundPortrait(latents, shown, alpha_bar, flow, self.warp)
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,20 @@ class AroundPortrait:
     alpha_bar: Tensor
     flow: Tensor | None = None
     """Where the mover takes each place of the portrait from, as `moved` wants it."""
+    warp: Warp | None = None
+    """What moves portraits; without, their cells are mixed (`moved`)."""
 
     @cached_property
     def moved_portraits(self) -> Tensor:
         """The portraits as the mover brings them."""
-        return self.portraits if self.flow is None else moved(self.portraits, self.flow)
+        return self.portraits if self.flow is None else self._moved(self.flow)
+
+    @cached_property
+    def _unfolded(self) -> Tensor | None:
+        return None if self.warp is None else self.warp.unfolds(self.portraits)
+
+    def _moved(self, flow: Tensor) -> Tensor:
+        return moved(self.portraits, flow) if self.warp is None else self.warp(self.portraits, flow, self._unfolded)
 
     def guess(self, change: float) -> Tensor:
         """The clean latents, if they differ from the moved portrait's by a variance of `change`."""
@@ -129,7 +140,7 @@ class AroundPortrait:
         """
         channels = self.noisy.shape[1]
         added, moves, flow = x.split([channels, channels, 2], dim=1)
-        portraits = moved(self.portraits, flow if self.flow is None else self.flow + flow)
+        portraits = self._moved(flow if self.flow is None else self.flow + flow)
         still, moving = (self._velocity_of_guess(change, portraits) for change in CHANGES)
         return torch.lerp(still, moving + added, moves.sigmoid())
 
@@ -138,22 +149,6 @@ class AroundPortrait:
         spread = self.alpha_bar * change + scale.square()
         of_noisy, of_portrait = signal * (1 - change / spread) / scale, -scale / spread
         return of_noisy.to(self.noisy) * self.noisy + of_portrait.to(self.noisy) * portraits
-
-
-def moved(portraits: Tensor, flow: Tensor) -> Tensor:
-    """Latents [B, C, h, w] with each cell taken from where the flow [B, 2, h, w] points: (x, y) in cells from it.
-
-    The flow is smoothed over two by two cells, so that what moves stays in one piece, and cells are mixed bicubically:
-    moved by half a cell with straight lines, a face is a blur that no small network sharpens again.
-    """
-    height, width = portraits.shape[-2:]
-    if min(height, width) > 1:
-        flow = interpolate(avg_pool2d(flow, 2, ceil_mode=True), (height, width), mode="bilinear")
-    ys = (torch.arange(height, device=flow.device, dtype=torch.float32) + 0.5)[:, None].expand(height, width)
-    xs = (torch.arange(width, device=flow.device, dtype=torch.float32) + 0.5)[None].expand(height, width)
-    x, y = (xs + flow[:, 0]) * 2 / width - 1, (ys + flow[:, 1]) * 2 / height - 1
-    grid = torch.stack([x, y], dim=-1).to(portraits)
-    return grid_sample(portraits, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
 def _tokens(features: Sequence[Features], first: int, end: int | None) -> list[Features]:

@@ -40,6 +40,11 @@ OWN_STEPS = (2, 5)
 BLINK = TRACKS.index("blink")
 RESTING = 3
 """Frames of a clip that serve as its portrait."""
+SHUT = 0.3
+"""How far lids are down whose eyes are no portrait's."""
+ANY_FACE = 1 / 3
+"""Part of the posed people whose portrait is any other of their pictures with open eyes, so with a mouth as round or
+wide as they come: those meant as portraits never are round."""
 
 
 class Sounds(Protocol):
@@ -245,14 +250,16 @@ class EmoTask:
         return row
 
     def _posed_row(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """One identity on a still head: expressions, the first frame as portrait, any sound made to tell of them."""
+        """One identity on a still head: expressions, another of them as portrait, any sound made to tell of them."""
         clips = cast(Clips, self.posed)
         clip = int(rng.integers(len(clips)))
-        frames = rng.choice(np.arange(1, clips.frames(clip)), self.stage.frames, replace=False)
+        portrait = self._posed_portrait(clip, rng)
+        others = np.delete(np.arange(clips.frames(clip)), portrait)
+        frames = rng.choice(others, self.stage.frames, replace=False)
         heard = int(rng.integers(len(self.clips)))
         row = {
             "latents": clips.get(clip, "latents", frames),
-            "reference": clips.get(clip, "latents", np.zeros(1, int)),
+            "reference": clips.get(clip, "latents", np.array([portrait])),
             "mask": self._mask(clips.get(clip, "boxes", frames), rng),
             "places": places_of(clips.get(clip, "landmarks", frames), clips.size, self.zero_latents.shape[-1]),
             "counts": torch.ones(self.stage.frames),
@@ -262,6 +269,13 @@ class EmoTask:
             "turns": torch.zeros(self.stage.frames, WAYS),
         }
         return row | {"weight": self._weight(row["places"], self.stage.frames)}
+
+    def _posed_portrait(self, clip: int, rng: np.random.Generator) -> int:
+        """The picture that was meant as one, the first, or any other whose eyes are open."""
+        if rng.random() >= ANY_FACE:
+            return 0
+        lids = cast(Clips, self.posed).get(clip, "tracks", slice(None))[:, BLINK]
+        return int(rng.choice(np.flatnonzero(lids.numpy() < SHUT)))
 
     def _windows(self, clip: int, frames: np.ndarray) -> Tensor:
         """What is heard around some frames of a clip, [F, K, layers, C]."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..models.emo import Emo
 from ..models.expressions import Expressions
+from ..models.warp import Warp
 from ..modules.attention import Attention, FeedForward
 from ..modules.resnet import ResnetBlock
 from ..modules.temporal import MotionModule
@@ -40,6 +41,8 @@ def initialise(model: Emo, seed: int) -> None:
         silence_expressions(model.backbone.expressions)
     if model.backbone.mover is not None:  # nothing moves at first
         nn.init.zeros_(model.backbone.mover.conv_out.weight)
+    if model.backbone.warp is not None:
+        silence_warp(model.backbone.warp)
     silence_speed(model)
 
 
@@ -79,6 +82,13 @@ def _match_queries_and_keys(attention: Attention) -> None:
 def silence_expressions(expressions: Expressions) -> None:
     """Let no sound change the portrait: ways are there to be learned, and no frame is anywhere along them."""
     for end in (expressions.amounts.weight, expressions.amounts.bias):
+        nn.init.zeros_(cast(nn.Parameter, end))
+
+
+@torch.no_grad()
+def silence_warp(warp: Warp) -> None:
+    """Let it mix cells, as is done without one."""
+    for end in (warp.conv_out.weight, warp.conv_out.bias):
         nn.init.zeros_(cast(nn.Parameter, end))
 
 

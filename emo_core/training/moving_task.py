@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from ..models.backbone import moved
+from ..models.warp import moved
 from ..modules.conditions import Batch, Features
 from .emo_task import EmoTask, Portrait
 from .nearness import NEAR, near

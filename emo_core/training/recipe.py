@@ -40,6 +40,7 @@ from .plan_file import Validation
 from .spoken_clips import SpokenClips, encode_spoken
 from .stages import (
     EXPRESSING,
+    GOING_ON,
     HEARING,
     IMAGE,
     LISTENING,
@@ -50,6 +51,7 @@ from .stages import (
     TINY_VIDEO,
     TURNING,
     VIDEO,
+    WARPING,
     Stage,
 )
 from .synthetic.clip_plan import ClipPlan
@@ -59,6 +61,7 @@ from .tiny import tiny_config
 from .turning_task import TurningTask
 from .vae import DECODER, VaePlan, VaeTask, psnr
 from .validation import Validator
+from .warping_task import WarpingTask
 
 LOG = logging.getLogger(__name__)
 
@@ -101,6 +104,7 @@ class Recipe:
             "moving": LoopPlan(2000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "turning": LoopPlan(4000, 1.5e-3, warmup=50, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "listening": LoopPlan(1500, 1.5e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
+            "warping": LoopPlan(600, 2e-3, warmup=30, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "expressing": LoopPlan(8000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
             "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
             "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
@@ -109,8 +113,8 @@ class Recipe:
     )
     further: dict[str, LoopPlan] = field(
         default_factory=lambda: {
-            "expressing": LoopPlan(2400, 1.5e-3, warmup=50, cooldown=0.8, ema=0.99, weight_decay=0.0, seed=1),
-            "hearing": LoopPlan(100, 1e-3, warmup=50, cooldown=0.7, seed=1),
+            "expressing": LoopPlan(1000, 1.5e-3, warmup=50, cooldown=0.8, ema=0.99, weight_decay=0.0, seed=1),
+            "hearing": LoopPlan(200, 1e-3, warmup=50, cooldown=0.7, seed=1),
             "video": LoopPlan(60, 5e-4, warmup=20, cooldown=0.8, seed=1, log_every=20),
             "speed": LoopPlan(60, 3e-4, warmup=20, cooldown=0.8, seed=1, log_every=20),
         }
@@ -173,7 +177,8 @@ def start_from(file: Path, folder: Path) -> None:
     config = EmoConfig.from_dict(read_json(metadata, CONFIG_KEY))
     scaling = config.vae.scaling
     today = tiny_config(scaling)
-    if dataclasses.replace(config, preset=today.preset) != today:
+    of_today = dataclasses.replace(config.reference, warp=today.reference.warp)  # which learns from nothing here
+    if dataclasses.replace(config, preset=today.preset, reference=of_today) != today:
         raise ValueError(
             f"{file} is an emo-tiny of another layout than today's: train one from nothing, or go on with the version "
             "of this pack that made it"
@@ -185,7 +190,10 @@ def start_from(file: Path, folder: Path) -> None:
             save_state(folder / path, part)
     (folder / "vae" / "scaling.json").write_text(json.dumps(scaling))
     model = Emo(today, backend=Backend())
-    model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in model.state_dict()})
+    initialise(model, 0)
+    lacking = () if config.reference.warp else ("backbone.warp.",)
+    names = [name for name in model.state_dict() if not name.startswith(lacking)]
+    model.load_state_dict({name: tensors[name.removeprefix("encoders.")] for name in names}, strict=not lacking)
     emphasis = provenance["recipe"].get("emphasis", {})
     emphasise(model, as_matrix(emphasis).inverse())
     save_state(folder / LISTENING.name / "model.safetensors", model.state_dict())
@@ -276,8 +284,9 @@ def _open_reader(folder: Path, model: Emo) -> ExpressionReader:
     return reader.eval().requires_grad_(False)
 
 
-def _stage(stage: Stage, before: Stage | None) -> Any:
+def _stage(planned: Stage, before: Stage | None) -> Any:
     def run(folder: Path, recipe: Recipe, rank: int, processes: int) -> None:
+        stage = GOING_ON.get(planned.name, planned) if (folder / START).is_file() else planned
         vae = open_vae(folder)
         model = Emo(tiny_config(vae.config.scaling), backend=Backend())
         if before is None:
@@ -296,6 +305,9 @@ def _stage(stage: Stage, before: Stage | None) -> Any:
             task: Task = heard(model, SpokenClips(folder / "audio"), stage)
         elif stage is MOVING:
             task = MovingTask(model, clips, stage, grey)
+        elif stage is WARPING:
+            sources = ClipShards(folder / "clips"), ClipShards(folder / "posed")
+            task = WarpingTask(model, vae, *sources, stage=stage, held_out=recipe.held_out)
         else:
             task = (ExpressingTask if stage is EXPRESSING else EmoTask)(
                 model,
@@ -338,7 +350,8 @@ STEPS = {
     "moving": _stage(MOVING, IMAGE),
     "turning": _stage(TURNING, MOVING),
     "listening": _stage(LISTENING, TURNING),
-    "expressing": _stage(EXPRESSING, LISTENING),
+    "warping": _stage(WARPING, LISTENING),
+    "expressing": _stage(EXPRESSING, WARPING),
     "hearing": _stage(TINY_HEARING, EXPRESSING),
     "video": _stage(TINY_VIDEO, HEARING),
     "speed": _stage(TINY_SPEED, VIDEO),

@@ -1,4 +1,4 @@
-"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and three of our own between."""
+"""The paper's three training stages as data (paper, sec. 3.4, Training Strategies), and some of our own between."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class Stage:
     encoders: tuple[str, ...]
     """Encoders that are trained."""
     backbone: tuple[str, ...]
-    """Kinds of backbone parameters that are trained: picture, expressions, audio, temporal, speed, mover, steering."""
+    """Kinds of backbone parameters that are trained: picture, expressions, warp, audio, temporal, speed, mover,
+    steering."""
     temporal: bool
     """Whether temporal modules run (and motion frames with them)."""
     audio: bool
@@ -112,6 +113,18 @@ LISTENING = Stage(
     rows=32,
 )
 """Not in the paper: the audio projection alone (`listening_task`), so that its tokens tell of brows and lids too."""
+WARPING = Stage(
+    "warping",
+    encoders=(),
+    backbone=("warp",),
+    temporal=False,
+    audio=False,
+    speed=False,
+    frames=4,
+    rows=5,
+    decoded_weight=0.3,
+)
+"""Not in the paper: how latents are moved by parts of a cell (`warping_task`), before anything that draws sees them."""
 EXPRESSING = Stage(
     "expressing",
     encoders=(),
@@ -170,6 +183,9 @@ TINY_HEARING = dataclasses.replace(
 
 Audio tokens stay as they are, or they would no longer tell what posed faces need. So do the mover and what it is told:
 what drawing asks of them undid most of what they had learned within 300 steps (docs/emo_tiny_history.md)."""
+GOING_ON = {TINY_HEARING.name: dataclasses.replace(TINY_HEARING, encoders=())}
+"""Stages that train less where a finished emo-tiny goes on. ReferenceNet and Face Locator stay bit for bit as they are,
+so that a repository that holds both files stays small; their part in so few steps was not measured."""
 VIDEO = Stage(
     "video",
     encoders=("reference_net", "face_locator", "audio_projection"),
@@ -226,7 +242,7 @@ SPEED = Stage(
 )
 TINY_SPEED = dataclasses.replace(SPEED, encoders=(), pure_noise=0.25, even=True, as_asked=True)
 """The same for emo-tiny, whose mover has learned from the embedding of speeds as it is."""
-STAGES = (IMAGE, MOVING, TURNING, LISTENING, EXPRESSING, HEARING, VIDEO, SPEED)
+STAGES = (IMAGE, MOVING, TURNING, LISTENING, WARPING, EXPRESSING, HEARING, VIDEO, SPEED)
 
 
 STEERING = ("audio_proj", "speed_proj", "control1", "control2", "amounts")
@@ -239,6 +255,8 @@ def kind(name: str) -> str:
         return "steering" if name.split(".mover.")[1].split(".")[0] in STEERING else "mover"
     if ".expressions." in name:
         return "expressions"
+    if ".warp." in name:
+        return "warp"
     if ".speed." in name:
         return "speed"
     if ".motion_modules." in name:

@@ -36,7 +36,7 @@ def tiny_config(vae_scaling: float = 1.0) -> EmoConfig:
             position_periods=(3.0, 40.0),
             latent_channels=8,
         ),
-        reference=ReferenceConfig(at_ends=True, mover=True, expressions=True),
+        reference=ReferenceConfig(at_ends=True, mover=True, expressions=True, warp=True),
         audio=AudioConfig(
             encoder="mel_conv",
             layers=6,

@@ -11,8 +11,9 @@ from emo_core.backend import Backend
 from emo_core.checkpoints.shapes import derive_config
 from emo_core.config import EmoConfig
 from emo_core.diffusion.schedule import Schedule
-from emo_core.models.backbone import CHANGES, moved
+from emo_core.models.backbone import CHANGES
 from emo_core.models.emo import Emo
+from emo_core.models.warp import moved
 from emo_core.modules.conditions import PORTRAIT, Features
 from emo_core.training.initialise import initialise
 from emo_core.training.tiny import tiny_config

@@ -19,7 +19,7 @@ from emo_core.training.initialise import initialise
 def moving_model() -> Emo:
     config = EmoConfig(
         unet=UNetConfig((16, 32), (True, False), layers_per_block=1, heads=2, groups=8),
-        reference=ReferenceConfig(at_ends=True, mover=True, expressions=True),
+        reference=ReferenceConfig(at_ends=True, mover=True, expressions=True, warp=True),
         audio=AudioConfig("mel_conv", 2, 8, hidden=32, tokens=2, token_width=16),
         temporal=TemporalConfig((True, True), heads=2),
         face_locator=FaceLocatorConfig(channels=(4, 8, 8), target="latents"),

@@ -22,7 +22,7 @@ from emo_core.training.emphasis import as_matrix, emphasise
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
 from emo_core.training.recipe import Recipe, export, start_from, train
-from emo_core.training.stages import EXPRESSING, LISTENING, MOVING, STAGES, TURNING
+from emo_core.training.stages import EXPRESSING, LISTENING, MOVING, STAGES, TURNING, WARPING
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.clip_shards import ClipShards
 from emo_core.training.synthetic.espeak import EspeakError, Synthesiser
@@ -104,7 +104,7 @@ def test_a_folder_may_be_named_from_where_one_is(
 def test_every_stage_leaves_a_log_and_samples_of_clips_it_did_not_train_on(folder: Path) -> None:
     for stage in STAGES:
         assert len(list((folder / stage.name).glob("events.out.tfevents.*"))) == 1
-        if stage in (MOVING, TURNING, LISTENING, EXPRESSING):  # they make no pictures
+        if stage in (MOVING, TURNING, LISTENING, WARPING, EXPRESSING):  # they make no pictures
             continue
         samples = folder / stage.name / "validation" / "step-000002"
         with Image.open(samples / "00.png") as sheet:  # made above true
@@ -117,8 +117,11 @@ def test_a_finished_file_goes_on_with_the_stages_that_draw(folder: Path, tmp_pat
     start_from(folder / "emo-tiny.safetensors", tmp_path)
     train(tmp_path, RECIPE)
     made = provenance(tmp_path / "emo-tiny.safetensors")
-    assert made["stages"] == {"reader": 2, "expressing": 3, "hearing": 3, "video": 2, "speed": 2}
+    assert made["stages"] == {"reader": 2, "warping": 2, "expressing": 3, "hearing": 3, "video": 2, "speed": 2}
     assert made["went_on_from"] == provenance(folder / "emo-tiny.safetensors")
+    before, after = (load_file(where / "emo-tiny.safetensors") for where in (folder, tmp_path))
+    held = ("reference_net.", "face_locator.", "vae.", "audio_encoder.", "backbone.mover.")
+    assert all(value.equal(after[name]) for name, value in before.items() if name.startswith(held))
     assert animated(tmp_path / "emo-tiny.safetensors").isfinite().all()
     for shown in ("clips", "posed"):
         people = [{clip.identity for clip in ClipShards(where / shown).info} for where in (folder, tmp_path)]
@@ -152,6 +155,28 @@ def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
         assert value.half().equal(given[name.removeprefix("encoders.")]), name
     for name, value in load_file(tmp_path / "audio" / "audio_encoder.safetensors").items():
         assert value.equal(given[f"audio_encoder.{name}"].float()), name
+
+
+def test_a_file_from_before_there_was_a_warp_gets_one(folder: Path, tmp_path: Path) -> None:
+    """It mixes cells at first, as what moved them did before, and learns by the same command."""
+    file = folder / "emo-tiny.safetensors"
+    with safe_open(str(file), "pt") as opened:
+        metadata = opened.metadata()
+    config = json.loads(metadata[CONFIG_KEY])
+    del config["reference"]["warp"]
+    tensors = {name: value for name, value in load_file(file).items() if not name.startswith("backbone.warp.")}
+    save_file(tensors, tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
+    start_from(tmp_path / "old.safetensors", tmp_path / "on")
+    begun = load_file(tmp_path / "on" / "listening" / "model.safetensors")
+    assert not begun["backbone.warp.conv_out.weight"].any()
+    assert begun["backbone.warp.unfold.weight"].any()
+    for shown in ("clips", "posed"):
+        (tmp_path / "on" / shown).symlink_to(folder / shown)
+    train(tmp_path / "on", RECIPE, until="warping")
+    learned = load_file(tmp_path / "on" / "warping" / "model.safetensors")
+    assert {name for name, value in begun.items() if not value.equal(learned[name])} == {
+        name for name in begun if name.startswith("backbone.warp.")
+    }
 
 
 def test_a_file_of_another_layout_is_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
