@@ -83,7 +83,7 @@ def test_the_same_generator_gives_the_same_loss(model: Emo, clips: LatentClips) 
 
 def test_how_faces_read_counts_as_much_as_the_stage_says(model: Emo, clips: LatentClips) -> None:
     losses = []
-    for weight in (1.0, 2.0, 3.0):
+    for weight in (1.0, 1001.0, 2001.0):  # far apart, as the reader says little of these faces in single precision
         task = task_of(model, clips, dataclasses.replace(STAGE, expression_weight=weight))
         losses.append(task.loss(torch.Generator().manual_seed(2)).item())
     once, twice = losses[1] - losses[0], losses[2] - losses[0]
