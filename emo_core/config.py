@@ -68,8 +68,8 @@ class ReferenceConfig:
     """A small network changes the portrait's mouth, eyes and brows as the sound tells, before the backbone draws
     (`models.expressions`; takes at_ends). A departure from the paper for small networks."""
     warp: bool = False
-    """What moves the portrait moves parts of its latents' cells (`models.warp`; takes at_ends), where a departure from
-    the paper moves it at all."""
+    """A small network moves the portrait by parts of its latents' cells, instead of mixing them (`models.warp`; takes
+    at_ends). A departure from the paper for small networks."""
     half_precision_bank: bool = False
     """Round the features to fp16 before use, as some published code does."""
     mixed_rows: bool = False

@@ -43,8 +43,8 @@ RESTING = 3
 SHUT = 0.3
 """How far lids are down whose eyes are no portrait's."""
 ANY_FACE = 1 / 3
-"""Part of the posed people whose portrait is any other of their pictures with open eyes, so with a mouth as round or
-wide as they come: those meant as portraits never are round."""
+"""Part of the posed people whose portrait is any of their pictures with open eyes, so with a mouth as round or wide as
+they come: those meant as portraits never are round."""
 
 
 class Sounds(Protocol):
@@ -271,7 +271,7 @@ class EmoTask:
         return row | {"weight": self._weight(row["places"], self.stage.frames)}
 
     def _posed_portrait(self, clip: int, rng: np.random.Generator) -> int:
-        """The picture that was meant as one, the first, or any other whose eyes are open."""
+        """The picture that was meant as one, the first, or any whose eyes are open."""
         if rng.random() >= ANY_FACE:
             return 0
         lids = cast(Clips, self.posed).get(clip, "tracks", slice(None))[:, BLINK]

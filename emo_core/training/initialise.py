@@ -8,8 +8,6 @@ import torch
 from torch import nn
 
 from ..models.emo import Emo
-from ..models.expressions import Expressions
-from ..models.warp import Warp
 from ..modules.attention import Attention, FeedForward
 from ..modules.resnet import ResnetBlock
 from ..modules.temporal import MotionModule
@@ -37,12 +35,12 @@ def initialise(model: Emo, seed: int) -> None:
         nn.init.zeros_(model.backbone.conv_out.weight)  # the first guess is around the portrait
         channels = model.config.unet.latent_channels
         nn.init.constant_(cast(nn.Parameter, model.backbone.conv_out.bias)[channels : 2 * channels], MOVES)
-    if model.backbone.expressions is not None:  # nor does it change
-        silence_expressions(model.backbone.expressions)
+    if model.backbone.expressions is not None:  # nor does it change: no frame is anywhere along its ways
+        _silence(model.backbone.expressions.amounts)
     if model.backbone.mover is not None:  # nothing moves at first
         nn.init.zeros_(model.backbone.mover.conv_out.weight)
-    if model.backbone.warp is not None:
-        silence_warp(model.backbone.warp)
+    if model.backbone.warp is not None:  # cells are mixed, as is done without one
+        _silence(model.backbone.warp.conv_out)
     silence_speed(model)
 
 
@@ -78,18 +76,10 @@ def _match_queries_and_keys(attention: Attention) -> None:
         attention.to_k.weight.copy_(attention.to_q.weight)
 
 
-@torch.no_grad()
-def silence_expressions(expressions: Expressions) -> None:
-    """Let no sound change the portrait: ways are there to be learned, and no frame is anywhere along them."""
-    for end in (expressions.amounts.weight, expressions.amounts.bias):
-        nn.init.zeros_(cast(nn.Parameter, end))
-
-
-@torch.no_grad()
-def silence_warp(warp: Warp) -> None:
-    """Let it mix cells, as is done without one."""
-    for end in (warp.conv_out.weight, warp.conv_out.bias):
-        nn.init.zeros_(cast(nn.Parameter, end))
+def _silence(layer: nn.Module) -> None:
+    """Let a layer give zeros."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 @torch.no_grad()

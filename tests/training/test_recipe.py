@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from emo_core.animate import BUILT_IN, Animator, Wish
 from emo_core.backend import Backend
 from emo_core.checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
+from emo_core.checkpoints.files import read_metadata
 from emo_core.media.video import Sound
 from emo_core.models.emo import Emo
 from emo_core.training.audio_encoder import AudioPlan
@@ -67,8 +67,7 @@ def animated(file: Path) -> torch.Tensor:
 
 
 def provenance(file: Path) -> dict[str, Any]:
-    with safe_open(str(file), "pt") as opened:
-        return json.loads(opened.metadata()[PROVENANCE_KEY])
+    return json.loads(read_metadata(file)[PROVENANCE_KEY])
 
 
 def test_the_file_animates_and_says_how_it_was_made(folder: Path) -> None:
@@ -160,8 +159,7 @@ def test_the_shipped_file_is_laid_out_as_it_is(tmp_path: Path) -> None:
 def test_a_file_from_before_there_was_a_warp_gets_one(folder: Path, tmp_path: Path) -> None:
     """It mixes cells at first, as what moved them did before, and learns by the same command."""
     file = folder / "emo-tiny.safetensors"
-    with safe_open(str(file), "pt") as opened:
-        metadata = opened.metadata()
+    metadata = read_metadata(file)
     config = json.loads(metadata[CONFIG_KEY])
     del config["reference"]["warp"]
     tensors = {name: value for name, value in load_file(file).items() if not name.startswith("backbone.warp.")}
@@ -179,8 +177,7 @@ def test_a_file_from_before_there_was_a_warp_gets_one(folder: Path, tmp_path: Pa
 
 def test_a_file_of_another_layout_is_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
     file = folder / "emo-tiny.safetensors"
-    with safe_open(str(file), "pt") as opened:
-        metadata = opened.metadata()
+    metadata = read_metadata(file)
     config = json.loads(metadata[CONFIG_KEY])
     config["unet"]["position_periods"] = None
     save_file(load_file(file), tmp_path / "old.safetensors", metadata | {CONFIG_KEY: json.dumps(config)})
@@ -191,8 +188,7 @@ def test_a_file_of_another_layout_is_refused_before_anything_is_written(folder: 
 
 def test_a_file_whose_mover_never_heard_of_poses_is_refused(folder: Path, tmp_path: Path) -> None:
     file = folder / "emo-tiny.safetensors"
-    with safe_open(str(file), "pt") as opened:
-        metadata = opened.metadata()
+    metadata = read_metadata(file)
     made = json.loads(metadata[PROVENANCE_KEY])
     del made["stages"]["turning"]
     save_file(load_file(file), tmp_path / "old.safetensors", metadata | {PROVENANCE_KEY: json.dumps(made)})
