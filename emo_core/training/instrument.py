@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from ..evaluation.instrument import BUILT_IN, MEASURES, SPREAD, Instrument, Readings, Sight
+from ..evaluation.instrument_track import CORNERS
 from ..evaluation.metrics import box_iou, pearson, smooth
 from ..models.vae import AutoencoderKL
 from .checkpoint import load_state, save_state
@@ -154,6 +155,8 @@ def _table(read: list[Readings], true: Sequence[tuple[np.ndarray, ...]]) -> list
     places = [(_place(r.boxes), _place(t[2])) for r, t in pairs]
     names = ("box x", "box y", "box width", "box height")
     rows += [_compared(name, [(r[:, i], t[:, i]) for r, t in places]) for i, name in enumerate(names)]
+    # how wide a mouth is told to be hardly shows where it is round, too: what does show
+    rows.append(_compared("mouth corners, px apart", [(_apart(r.landmarks), _apart(t[1])) for r, t in pairs]))
     nothing = float("nan")
     iou = float(np.mean([box_iou(r.boxes, t[2]).mean() for r, t in pairs]))
     rows.append(Accuracy("box, error is 1 - IoU", nothing, nothing, 1 - iou))
@@ -164,6 +167,12 @@ def _table(read: list[Readings], true: Sequence[tuple[np.ndarray, ...]]) -> list
 def _place(boxes: np.ndarray) -> np.ndarray:
     """Centre and size [F, 4] of boxes."""
     return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1)
+
+
+def _apart(landmarks: np.ndarray) -> np.ndarray:
+    """Between the mouth's corners, px [F], of landmarks [F, 12, 2]."""
+    left, right = CORNERS
+    return np.linalg.norm(landmarks[:, left] - landmarks[:, right], axis=-1)
 
 
 def _compared(name: str, pairs: list[tuple[np.ndarray, np.ndarray]]) -> Accuracy:

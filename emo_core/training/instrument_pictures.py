@@ -119,10 +119,11 @@ def _view(
     cells = size // vae.config.cell
     shape = (len(pictures), vae.config.latent_channels, cells, cells)
     disturbance = level[:, None, None, None] * rng.standard_normal(shape)
-    raw = rng.random(len(pictures)) < faults[1]
-    decoded = through_vae(pictures, vae, torch.from_numpy(disturbance).float())
+    coded = rng.random(len(pictures)) >= faults[1]
+    if coded.any():
+        pictures[coded] = through_vae(pictures[coded], vae, torch.from_numpy(disturbance[coded]).float())
     return (
-        np.where(raw[:, None, None, None], pictures, decoded),
+        pictures,
         np.stack([*tracks[chosen], *states])[:, COLUMNS],
         np.stack([*clips.landmarks(clip)[chosen], *(truth.landmarks for truth in truths)]) / size,
         np.stack([*clips.boxes(clip)[chosen], *(truth.box for truth in truths)]) / size,

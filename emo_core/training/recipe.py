@@ -106,9 +106,9 @@ class Recipe:
             "listening": LoopPlan(1500, 1.5e-3, warmup=20, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "warping": LoopPlan(600, 2e-3, warmup=30, cooldown=1.0, ema=0.99, weight_decay=0.0),
             "expressing": LoopPlan(8000, 2e-3, warmup=50, cooldown=0.7, ema=0.99, weight_decay=0.0),
-            "hearing": LoopPlan(3500, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
-            "video": LoopPlan(560, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
-            "speed": LoopPlan(300, 7e-4, warmup=50, cooldown=0.3),
+            "hearing": LoopPlan(1200, 2e-3, warmup=100, cooldown=0.7, ema=0.99),
+            "video": LoopPlan(200, 1.2e-3, warmup=30, cooldown=0.8, ema=0.99),
+            "speed": LoopPlan(100, 7e-4, warmup=30, cooldown=0.5),
         }
     )
     further: dict[str, LoopPlan] = field(
