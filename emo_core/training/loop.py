@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -281,7 +282,16 @@ class Loop:
             "seconds_per_step": seconds / len(losses),
         }
         append_log(self.folder, row)
-        LOG.info("%s step %d loss %.5f, %.3f s/step", self.folder.name, *row.values())
+        left = timedelta(seconds=round(row["seconds_per_step"] * (self.plan.steps - self.step)))
+        LOG.info(
+            "%s: step %d of %d, loss %.5f, %.3f s/step, %s left",
+            self.folder.name,
+            self.step,
+            self.plan.steps,
+            row["loss"],
+            row["seconds_per_step"],
+            left,
+        )
         if board is not None:
             board.add_scalar("loss", row["loss"], self.step)
             board.add_scalar("seconds per step", row["seconds_per_step"], self.step)

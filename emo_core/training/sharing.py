@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -35,6 +36,8 @@ def started_processes(cpu: bool) -> Iterator[PartialState]:
     """
     from accelerate import PartialState
 
+    # its defaults hold the group that there is as it is imported, for good: the first step of an optimiser imports it
+    import_module("torch.distributed.nn.functional")
     state = PartialState(cpu=cpu, timeout=PATIENCE)
     yield state
     state.wait_for_everyone()

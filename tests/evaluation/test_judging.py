@@ -181,12 +181,16 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_without_networks_there_are_reasons_and_no_numbers(
-    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     pytest.importorskip("matplotlib")
     made, true = folders
     out = tmp_path / "out"
     assert main(["evaluate", "--generated", f"ours={made}", "--truth", str(true), "--out", str(out)]) == 0
+    assert f"reading {made}" in caplog.text  # it may take long: it says what it does
     results = json.loads((out / "tables.json").read_text())["runs"]
     for name in ("FID", "FVD", "SyncNet", "F-SIM", "E-FID"):
         assert results["ours"][name]["value"] is None

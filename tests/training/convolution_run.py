@@ -30,3 +30,5 @@ def run(folder: Path) -> None:
 
 if __name__ == "__main__":
     run(Path(sys.argv[1]))
+    for thread in Path("/proc/self/task").iterdir():  # a library that talks to other processes has threads of its own
+        sys.stdout.write((thread / "comm").read_text())

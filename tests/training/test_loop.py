@@ -46,6 +46,14 @@ def test_it_learns(tmp_path: Path) -> None:
     torch.testing.assert_close(averaged, torch.tensor([3.0, -1.0]), atol=0.05, rtol=0)
 
 
+def test_it_tells_how_far_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "emo_core"):
+        Loop(Line(), dataclasses.replace(plan(100), log_every=25), tmp_path / "line").run()
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.split(",")[0] for line in told] == [f"line: step {step} of 100" for step in (25, 50, 75, 100)]
+    assert told[-1].endswith("0:00:00 left")
+
+
 def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +192,7 @@ def test_pieces_want_several_processes(tmp_path: Path) -> None:
         Loop(Line(), dataclasses.replace(plan(1), sharing="fsdp"), tmp_path)
 
 
-def test_two_processes_move_weights_that_lie_channels_last_as_one_does(tmp_path: Path) -> None:
+def test_two_processes_move_weights_that_lie_channels_last_as_one_does_and_leave_no_thread(tmp_path: Path) -> None:
     program = Path(__file__).with_name("convolution_run.py")
     one, two = (
         [sys.executable],
@@ -192,8 +200,15 @@ def test_two_processes_move_weights_that_lie_channels_last_as_one_does(tmp_path:
     )
     for name, command in (("one", one), ("two", two)):
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        subprocess.run(
-            [*command, str(program), str(tmp_path / name)], env=environment, check=True, timeout=300
-        )
+        threads = subprocess.run(
+            [*command, str(program), str(tmp_path / name)],
+            env=environment,
+            check=True,
+            timeout=300,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+        assert "python" in threads
+        assert "gloo" not in threads  # one that lives on can abort its process as that exits
     alone, shared = (load_state(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     torch.testing.assert_close(shared, alone, atol=1e-5, rtol=0)
