@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clips", type=int, help="emo_tiny: how many clips are made; default 2048")
     parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="emo_tiny: do this share of everything, as 0.2 for a fifth of clips, sounds and steps; default 1",
+    )
+    parser.add_argument(
         "--estimate", action="store_true", help="print memory and time of the plan's stages and do not train"
     )
 
@@ -42,17 +49,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _built_in(args: argparse.Namespace, folder: Path) -> int:
     from ..training.checkpoint import alone_in
-    from ..training.recipe import STEPS, Recipe, start_from, train
+    from ..training.recipe import STEPS, Recipe, keep_share, start_from, train
     from ..training.sharing import started_processes
 
     for option, step in (("--until", args.until), ("--only", args.only)):
         if step is not None and step not in STEPS:
             raise ValueError(f"{option} is {step!r}, want one of {', '.join(STEPS)}")
+    recipe = Recipe().shortened(args.share)
+    if args.clips is not None:
+        recipe = dataclasses.replace(recipe, clips=args.clips)
     with started_processes(cpu=True) as state, alone_in(folder) if state.is_main_process else nullcontext():
-        if args.init_from is not None and state.is_main_process:
-            start_from(args.init_from, folder)
+        if state.is_main_process:
+            keep_share(folder, args.share)
+            if args.init_from is not None:
+                start_from(args.init_from, folder)
         state.wait_for_everyone()
-        recipe = Recipe() if args.clips is None else Recipe(clips=args.clips)
         rank, processes = state.process_index, state.num_processes
         train(folder, recipe, rank=rank, processes=processes, until=args.until, only=args.only)
     return 0

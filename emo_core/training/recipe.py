@@ -127,6 +127,38 @@ class Recipe:
     """Clips of the folder that are not trained on, for validation."""
     seed: int = 0
 
+    def shortened(self, share: float) -> Recipe:
+        """The same way with this share of its clips, people, sounds and steps, to see before a long run that it works.
+
+        Raises ValueError for a share outside 0..1.
+        """
+        if not 0 < share <= 1:
+            raise ValueError(f"the share is {share:g}, want more than 0 and at most 1, as 0.2 for a fifth")
+
+        def part(number: int) -> int:
+            return max(1, round(number * share))
+
+        def briefer(plan: LoopPlan) -> LoopPlan:
+            return dataclasses.replace(plan, steps=part(plan.steps), warmup=part(plan.warmup))
+
+        def all_briefer(plans: dict[str, LoopPlan]) -> dict[str, LoopPlan]:
+            return {name: briefer(plan) for name, plan in plans.items()}
+
+        return dataclasses.replace(
+            self,
+            clips=max(self.held_out + 1, part(self.clips)),
+            posed=part(self.posed),
+            vae=briefer(self.vae),
+            decoder=briefer(self.decoder),
+            finder=briefer(self.finder),
+            audio=dataclasses.replace(
+                self.audio, clips=part(self.audio.clips), training=briefer(self.audio.training)
+            ),
+            reader=briefer(self.reader),
+            stages=all_briefer(self.stages),
+            further=all_briefer(self.further),
+        )
+
     def stage(self, name: str, folder: Path) -> LoopPlan:
         """How a stage is trained in a folder."""
         plan = self.further.get(name, self.stages[name]) if (folder / START).is_file() else self.stages[name]
@@ -155,6 +187,22 @@ def train(
             torch.distributed.barrier()
         if name == until:
             return
+
+
+def keep_share(folder: Path, share: float) -> None:
+    """Note with what share of everything a folder was begun; ValueError if it was another one.
+
+    A VAE that learned on would no longer fit the latents that were made with it, and so on down the way.
+    """
+    file = folder / SHARE
+    begun_whole = (folder / "clips").is_dir()  # before shares were noted there was only the whole
+    begun = json.loads(file.read_text()) if file.is_file() else 1.0 if begun_whole else share
+    if begun != share:
+        raise ValueError(
+            f"{folder} was begun with --share {begun:g} and is asked for {share:g}: give {begun:g} again, or another "
+            "--folder"
+        )
+    write_text(file, json.dumps(share))
 
 
 def start_from(file: Path, folder: Path) -> None:
@@ -361,6 +409,7 @@ STEPS = {
 
 
 POSED = "posed_latents"
+SHARE = "share.json"
 START = "start.json"
 """In a folder that goes on from a finished file: where that file came from."""
 BROUGHT_ALONG = ("vae", "image", "audio", "moving", "turning", "listening")

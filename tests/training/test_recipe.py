@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from emo_core.__main__ import main
 from emo_core.animate import BUILT_IN, Animator, Wish
 from emo_core.backend import Backend
 from emo_core.checkpoints.emo import CONFIG_KEY, PROVENANCE_KEY
@@ -21,7 +23,7 @@ from emo_core.training.audio_encoder import AudioPlan
 from emo_core.training.emphasis import as_matrix, emphasise
 from emo_core.training.loop import LoopPlan
 from emo_core.training.plan_file import Validation
-from emo_core.training.recipe import Recipe, export, start_from, train
+from emo_core.training.recipe import Recipe, export, keep_share, start_from, train
 from emo_core.training.stages import EXPRESSING, LISTENING, MOVING, STAGES, TURNING, WARPING
 from emo_core.training.synthetic.clip_plan import ClipPlan
 from emo_core.training.synthetic.clip_shards import ClipShards
@@ -127,6 +129,39 @@ def test_a_finished_file_goes_on_with_the_stages_that_draw(folder: Path, tmp_pat
         assert people[0].isdisjoint(people[1])
     start_from(tmp_path / "emo-tiny.safetensors", tmp_path / "again")
     assert provenance(tmp_path / "emo-tiny.safetensors") == json.loads((tmp_path / "again" / "start.json").read_text())
+
+
+def test_a_share_of_everything() -> None:
+    whole, fifth = Recipe(), Recipe().shortened(0.2)
+    assert (fifth.clips, fifth.posed, fifth.audio.clips) == (410, 1638, 500)
+    for before, after in zip(loops(whole), loops(fifth), strict=True):
+        assert after.steps == round(before.steps / 5)
+        assert dataclasses.replace(after, steps=before.steps, warmup=before.warmup) == before
+    assert whole.shortened(1) == whole
+    least = whole.shortened(1e-6)
+    assert least.clips == whole.held_out + 1  # one to train on
+    assert {plan.steps for plan in loops(least)} == {1}
+
+
+def loops(recipe: Recipe) -> list[LoopPlan]:
+    stages = (*recipe.stages.values(), *recipe.further.values())
+    return [recipe.vae, recipe.decoder, recipe.finder, recipe.audio.training, recipe.reader, *stages]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
+def test_a_share_that_is_none(share: float) -> None:
+    with pytest.raises(ValueError, match=f"the share is {share:g}, want more than 0 and at most 1"):
+        Recipe().shortened(share)
+
+
+def test_a_folder_keeps_its_share(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep_share(tmp_path, 0.2)
+    keep_share(tmp_path, 0.2)
+    assert main(["train", "--folder", str(tmp_path)]) == 2
+    assert f"{tmp_path} was begun with --share 0.2 and is asked for 1: give 0.2 again" in capsys.readouterr().err
+    assert not (tmp_path / "clips").exists()
+    with pytest.raises(ValueError, match=r"was begun with --share 1 and is asked for 0\.2"):
+        keep_share(folder, 0.2)
 
 
 def test_one_step_alone(folder: Path, tmp_path: Path) -> None:
