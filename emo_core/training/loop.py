@@ -271,7 +271,7 @@ class Loop:
                 parameter.grad = torch.zeros_like(parameter)
         if self.accelerator.is_main_process:
             self._publish()  # the run may have been killed just before
-        LOG.info("resuming %s at step %d", self.folder, self.step)
+        LOG.info("%s: %s step %d", self.folder, "done at" if self.step >= self.plan.steps else "goes on at", self.step)
 
     def _log(self, losses: list[float], seconds: float, board: Any) -> None:
         if not self.accelerator.is_main_process:
