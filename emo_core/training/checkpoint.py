@@ -47,12 +47,15 @@ def lock_file(file: IO[str]) -> None:
 
 
 def save_state(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as safetensors, replacing the file in one step."""
+    """Write tensors as safetensors, replacing the file in one step; who may read it is as for any new file."""
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.touch()
+    mode = partial.stat().st_mode
     save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial, metadata)
+    partial.chmod(mode)  # safetensors 0.8 lets nobody but the owner read what it saves, so no server of another user
     os.replace(partial, path)
 
 

@@ -128,7 +128,7 @@ class Loop:
         while self.step < self.plan.steps:
             losses.append(self._train_step())
             self.step += 1
-            if self.step % self.plan.log_every == 0:
+            if self.step % self.plan.log_every == 0 or self.step == self.plan.steps:
                 self._log(losses, time.monotonic() - begun, board)
                 losses, begun = [], time.monotonic()
             if self.validate and self.plan.validate_every and self.step % self.plan.validate_every == 0:
@@ -278,6 +278,7 @@ class Loop:
             return
         row = {
             "step": self.step,
+            "steps": len(losses),
             "loss": sum(losses) / len(losses),
             "seconds_per_step": seconds / len(losses),
         }

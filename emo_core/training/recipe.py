@@ -480,5 +480,6 @@ def export(folder: Path, recipe: Recipe, out: Path) -> None:
 
 
 def _hours(rows: list[dict[str, float]]) -> float:
-    """How long a loop ran, pauses between sessions left out; all rows of its log are of as many steps as the first."""
-    return round(rows[0]["step"] * sum(row["seconds_per_step"] for row in rows) / 3600, 6)
+    """How long a loop ran, pauses between sessions left out."""
+    usual = rows[0]["step"]  # of how many steps a row is in logs that do not say so yet
+    return round(sum(row["seconds_per_step"] * row.get("steps", usual) for row in rows) / 3600, 6)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_core.training.checkpoint import load_state
+from emo_core.training.checkpoint import load_state, read_log
 from emo_core.training.loop import Loop, LoopPlan
 
 pytest.importorskip("accelerate")
@@ -48,10 +48,17 @@ def test_it_learns(tmp_path: Path) -> None:
 
 def test_it_tells_how_far_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "emo_core"):
-        Loop(Line(), dataclasses.replace(plan(100), log_every=25), tmp_path / "line").run()
+        Loop(Line(), dataclasses.replace(plan(90), log_every=25), tmp_path / "line").run()
     told = [record.getMessage() for record in caplog.records]
-    assert [line.split(",")[0] for line in told] == [f"line: step {step} of 100" for step in (25, 50, 75, 100)]
+    assert [line.split(",")[0] for line in told] == [f"line: step {step} of 90" for step in (25, 50, 75, 90)]
     assert told[-1].endswith("0:00:00 left")
+    assert [row["steps"] for row in read_log(tmp_path / "line")] == [25, 25, 25, 15]
+
+
+def test_who_may_read_its_files_is_as_for_any_new_file(tmp_path: Path) -> None:
+    Loop(Line(), plan(1), tmp_path).run()
+    (tmp_path / "any").touch()
+    assert {file.stat().st_mode for file in tmp_path.iterdir()} == {(tmp_path / "any").stat().st_mode}
 
 
 def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_whole(
