@@ -195,14 +195,15 @@ def keep_share(folder: Path, share: float) -> None:
     A VAE that learned on would no longer fit the latents that were made with it, and so on down the way.
     """
     file = folder / SHARE
-    begun_whole = (folder / "clips").is_dir()  # before shares were noted there was only the whole
-    begun = json.loads(file.read_text()) if file.is_file() else 1.0 if begun_whole else share
+    if not file.is_file():
+        whole = (folder / "clips").is_dir()  # begun before shares were noted, when there was only the whole
+        write_text(file, json.dumps(1.0 if whole else share))
+    begun = json.loads(file.read_text())
     if begun != share:
         raise ValueError(
             f"{folder} was begun with --share {begun:g} and is asked for {share:g}: give {begun:g} again, or another "
             "--folder"
         )
-    write_text(file, json.dumps(share))
 
 
 def start_from(file: Path, folder: Path) -> None:
